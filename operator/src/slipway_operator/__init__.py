@@ -1,0 +1,1 @@
+"""Slipway control side: decides what shall be, and never opens a model."""
