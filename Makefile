@@ -1,0 +1,78 @@
+# Every target installs what it needs first: uv by python3 -m venv, then the locked packages into .venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+SLIPWAY_CACHE ?= $(HOME)/.cache/slipway
+UV_VERSION := 0.13.9
+UV_HOME := $(SLIPWAY_CACHE)/uv-$(UV_VERSION)
+UV := $(UV_HOME)/bin/uv
+RUN := $(UV) run --frozen --no-sync
+PYTEST := $(RUN) python -m pytest
+# Two workers: the suites share nothing but loopback, and every engine has its own folder and ports.
+WORKERS ?= 2
+PURE := api state decide resources routing plan
+COVERAGE := $(foreach package,$(PURE),--cov=slipway_operator.$(package)) --cov-branch --cov-report=term
+
+##@ Use
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-zA-Z_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Set-up
+$(UV):
+	@echo "· installing uv $(UV_VERSION) into $(UV_HOME)"
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Slipway needs Python 3.11 or newer as python3; found $$(python3 --version). Install one and try again." >&2; exit 1; }
+	@python3 -m venv $(UV_HOME) && $(UV_HOME)/bin/python -m pip install -q uv==$(UV_VERSION)
+
+.venv/.synced: $(UV) pyproject.toml operator/pyproject.toml runtime/pyproject.toml uv.lock
+	@echo "· installing the locked packages into .venv (about 1 GB, once)"
+	@$(UV) sync --frozen -q && touch $@
+
+.PHONY: setup
+setup: .venv/.synced ## Install everything that is needed, into .venv and ~/.cache/slipway
+
+##@ Test
+.PHONY: test
+test: setup examples check ## All checks and all tests
+	@echo "· running every test ($(WORKERS) workers)"
+	@$(PYTEST) -n $(WORKERS) --dist loadfile $(COVERAGE) tests
+
+.PHONY: check
+check: setup ## Formatting, lint, import layers, types
+	@echo "· ruff, import-linter, mypy"
+	@$(RUN) ruff format --check -q .
+	@$(RUN) ruff check -q .
+	@$(RUN) lint-imports --no-cache --config pyproject.toml > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
+	@$(RUN) mypy --no-error-summary
+
+.PHONY: test-fast
+test-fast: setup ## Unit, property, golden and contract tests only (seconds)
+	@$(PYTEST) -q -n $(WORKERS) --dist loadfile $(COVERAGE) tests/unit tests/property tests/golden tests/contract
+
+.PHONY: test-engine
+test-engine: setup examples ## Tests on the running laptop engine only
+	@$(PYTEST) -q -n $(WORKERS) --dist loadfile tests/integration tests/behaviour
+
+.PHONY: bench
+bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)
+	@$(RUN) python tests/bench/run.py
+
+##@ Change
+.PHONY: fix
+fix: setup ## Format and mend what ruff can mend
+	@$(RUN) ruff format -q . && $(RUN) ruff check -q --fix .
+
+.PHONY: golden
+golden: setup ## Rewrite the golden stories; read the difference before you commit it
+	@SLIPWAY_GOLDEN=write $(PYTEST) -q tests/golden
+
+.PHONY: generate
+generate: setup ## Write the CRD and the generated pages from the code
+	@$(RUN) python -m slipway_operator.api.crd
+
+.PHONY: clean
+clean: ## Remove what builds left in this folder (not ~/.cache/slipway)
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* .lint-imports.log
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
