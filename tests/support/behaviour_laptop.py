@@ -1,0 +1,151 @@
+"""A driver for the user stories: what a person does at a terminal, on a laptop engine of its own.
+
+Everything goes through the `slipway` command or a model's URL, as a user would; the engine's
+folder is read only to break it. A cluster driver has the same methods.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+
+HANG_SECONDS = 90.0
+SLIPWAY = Path(sys.executable).with_name("slipway")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+@dataclass(kw_only=True)
+class Laptop:
+    """One engine in one folder."""
+
+    data: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, text: str | None = None, timeout: float = HANG_SECONDS) -> Said:
+        """Run `slipway ARGUMENTS` against this engine and wait for its end."""
+        environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **self.environment}
+        environment["SLIPWAY_DATA"] = str(self.data)
+        done = subprocess.run(
+            [str(SLIPWAY), *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=timeout,
+            check=False,
+        )
+        said = Said(code=done.returncode, out=done.stdout, err=done.stderr)
+        assert "Traceback" not in said.text, f"a traceback met the user:\n{said.text}"
+        return said
+
+    def start(self) -> None:
+        said = self.run("up", "--detach")
+        assert said.code == 0, said.text
+
+    def stop(self) -> None:
+        said = self.run("down", "--purge")
+        assert said.code == 0, said.text
+
+    def apply(self, document: Mapping[str, Any] | str, *options: str) -> Said:
+        text = document if isinstance(document, str) else yaml.safe_dump(dict(document))
+        return self.run("apply", "-f", "-", *options, text=text)
+
+    def get(self, name: str) -> dict[str, Any]:
+        said = self.run("get", name, "-o", "json")
+        assert said.code == 0, said.text
+        found: dict[str, Any] = json.loads(said.out)
+        return found
+
+    def wait(self, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The object once `holds` is true of it; fails with the object's story otherwise."""
+        deadline = time.monotonic() + HANG_SECONDS
+        while time.monotonic() < deadline:
+            found = self.get(name)
+            if settled(found) and holds(found):
+                return found
+            time.sleep(0.2)
+        raise AssertionError(f"never came true:\n{self.run('describe', name).text}")
+
+    def engine_pid(self) -> int:
+        return int(json.loads((self.data / "engine.json").read_text())["pid"])
+
+    def kill_engine(self) -> None:
+        """kill -9, and wait until the process is gone."""
+        pid = self.engine_pid()
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + HANG_SECONDS
+        while psutil.pid_exists(pid) and time.monotonic() < deadline:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return
+            time.sleep(0.02)
+
+    def processes(self) -> list[str]:
+        """Command lines of every process that works in this engine's folder."""
+        found = []
+        for process in psutil.process_iter(["pid", "cmdline", "environ"]):
+            command = " ".join(process.info["cmdline"] or [])
+            environment = process.info["environ"] or {}
+            if process.pid == os.getpid():
+                continue
+            if str(self.data) in command or str(self.data) in " ".join(environment.values()):
+                found.append(f"{process.pid} {command}")
+        return found
+
+    def post(self, found: Mapping[str, Any], path: str, **how: Any) -> httpx.Response:
+        """One request to the model's own address, as `status.url` gives it."""
+        return httpx.post(found["status"]["url"] + path, timeout=20, **how)
+
+
+def settled(found: Mapping[str, Any]) -> bool:
+    """Whether status speaks of the spec as it stands now."""
+    status = found.get("status") or {}
+    return bool(status.get("observedGeneration") == found["metadata"]["generation"])
+
+
+def condition(found: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """A condition by type, or an empty one."""
+    for each in (found.get("status") or {}).get("conditions") or []:
+        if each["type"] == kind:
+            return dict(each)
+    return {"type": kind, "status": "Unknown", "reason": "", "message": ""}
+
+
+def is_true(kind: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda found: condition(found, kind)["status"] == "True"
+
+
+def has_reason(reason: str, kind: str = "Ready") -> Callable[[Mapping[str, Any]], bool]:
+    return lambda found: condition(found, kind)["reason"] == reason
+
+
+def deployment(name: str, uri: str, **spec: Any) -> dict[str, Any]:
+    """The smallest ModelDeployment that serves `uri`; keywords are merged into its spec."""
+    model = {"uri": uri, **spec.pop("model", {})}
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name},
+        "spec": {"model": model, **spec},
+    }
