@@ -88,6 +88,17 @@ class Laptop:
             time.sleep(0.2)
         raise AssertionError(f"never came true:\n{self.run('describe', name).text}")
 
+    def eventually(self, holds: Callable[[], bool]) -> None:
+        """Wait until `holds` is true; the deadline is a hang guard."""
+        deadline = time.monotonic() + HANG_SECONDS
+        while not holds():
+            assert time.monotonic() < deadline, f"never came true:\n{self.processes()}"
+            time.sleep(0.1)
+
+    def pause(self, seconds: float) -> None:
+        """Let the engine get somewhere, so that the next blow hits another moment."""
+        time.sleep(seconds)
+
     def engine_pid(self) -> int:
         return int(json.loads((self.data / "engine.json").read_text())["pid"])
 

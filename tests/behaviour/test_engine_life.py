@@ -1,0 +1,149 @@
+"""The engine's own life: killed at any moment, started twice, a port taken, a full disk."""
+
+import json
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import behaviour_models as models
+from behaviour_laptop import Laptop, condition, deployment, has_reason, is_true
+from behaviour_load import Load
+
+ROW = {"age": 70.0, "income": 3.0}
+SEED = 11
+KILLS = 5
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Laptop]:
+    """An engine of this test alone, since it will be hurt."""
+    engine = Laptop(data=tmp_path / "data")
+    engine.start()
+    yield engine
+    engine.stop()
+    assert engine.processes() == []
+
+
+def test_a_killed_engine_costs_no_request_and_its_successor_goes_on(
+    own: Laptop, tmp_path: Path
+) -> None:
+    path = models.classifier(tmp_path / "model.joblib")
+    own.apply(deployment("lives", f"file:{path}"))
+    before = own.wait("lives", is_true("UpToDate"))
+    with Load(url=before["status"]["url"] + "/predict", body=[ROW]) as load:
+        own.kill_engine()
+        load.wait_for(25)
+        own.start()
+        after = own.wait("lives", is_true("UpToDate"))
+        load.wait_for(25)
+    assert load.failed == []
+    assert after["status"]["stableRevision"] == before["status"]["stableRevision"]
+
+
+def test_killed_again_and_again_it_still_arrives(own: Laptop, tmp_path: Path) -> None:
+    """Kill -9 at drawn moments of a first build and of a change; the end is the same as without."""
+    draw = random.Random(SEED)
+    for step, flip in enumerate((False, True)):
+        path = models.classifier(tmp_path / f"model-{step}.joblib", flip=flip)
+        own.apply(deployment("arrives", f"file:{path}"))
+        for _ in range(KILLS):
+            own.pause(draw.uniform(0.0, 1.5))
+            own.kill_engine()
+            own.start()
+        found = own.wait("arrives", is_true("UpToDate"))
+        label = own.post(found, "/predict", json=[ROW]).json()["predictions"][0]["label"]
+        assert label == ("young" if flip else "old")
+    # One revision is left, and one process serves it.
+    revision = found["status"]["stableRevision"]
+    own.eventually(lambda: len([p for p in own.processes() if " serve" in p]) == 1)
+    assert any(revision in line for line in own.processes())
+
+
+def test_two_engines_do_not_share_a_folder(own: Laptop) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "slipway_operator.local", "--data", str(own.data)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.returncode != 0
+    assert str(own.engine_pid()) in said.stderr
+    assert str(own.data) in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_up_joins_the_engine_that_runs(own: Laptop) -> None:
+    pid = own.engine_pid()
+    own.start()
+    assert own.engine_pid() == pid
+
+
+def test_a_port_that_is_taken_is_passed_over(own: Laptop, tmp_path: Path) -> None:
+    path = models.regression(tmp_path / "model.joblib")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 8080))
+            taken.listen()
+        except OSError:
+            pass  # somebody else holds it: as good for this test
+        own.apply(deployment("port", f"file:{path}"))
+        found = own.wait("port", is_true("Ready"))
+        assert found["status"]["url"] != "http://127.0.0.1:8080"
+        body = [{"age": 1.0, "income": 1.0}]
+        assert own.post(found, "/predict", json=body).status_code == 200
+
+
+def test_a_model_keeps_its_address_and_says_when_somebody_took_it(
+    own: Laptop, tmp_path: Path
+) -> None:
+    path = models.regression(tmp_path / "model.joblib")
+    own.apply(deployment("address", f"file:{path}"))
+    found = own.wait("address", is_true("Ready"))
+    port = int(found["status"]["url"].rsplit(":", 1)[1])
+    assert own.run("down").code == 0
+    with socket.socket() as thief:
+        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        thief.bind(("127.0.0.1", port))
+        thief.listen()
+        own.start()
+        taken = own.wait("address", has_reason("PortTaken"))
+        assert str(port) in condition(taken, "Ready")["message"]
+    healed = own.wait("address", is_true("Ready"))
+    assert healed["status"]["url"] == found["status"]["url"]
+
+
+def test_down_keeps_the_objects_and_up_serves_them_again(own: Laptop, tmp_path: Path) -> None:
+    path = models.regression(tmp_path / "model.joblib")
+    own.apply(deployment("again", f"file:{path}"))
+    before = own.wait("again", is_true("Ready"))
+    assert own.run("down").code == 0
+    assert own.processes() == []
+    own.start()
+    after = own.wait("again", is_true("Ready"))
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["status"]["url"] == before["status"]["url"]
+    # Nothing was built again.
+    assert after["status"]["build"]["job"] == before["status"]["build"]["job"]
+
+
+def test_down_cleans_up_after_a_killed_engine(own: Laptop, tmp_path: Path) -> None:
+    path = models.regression(tmp_path / "model.joblib")
+    own.apply(deployment("orphan", f"file:{path}"))
+    own.wait("orphan", is_true("Ready"))
+    own.kill_engine()
+    assert own.processes() != []
+    assert own.run("down").code == 0
+    assert own.processes() == []
+
+
+def test_the_engine_tells_nobody_else(own: Laptop) -> None:
+    assert (own.data / "engine.json").stat().st_mode & 0o077 == 0
+    address = json.loads((own.data / "engine.json").read_text())
+    assert address["url"].startswith("http://127.0.0.1:")

@@ -1,0 +1,78 @@
+"""Model files for the stories: small real models, and the broken files that people deploy."""
+
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, SplineTransformer, StandardScaler
+
+SEED = 7
+COLUMNS = ["age", "income"]
+
+
+def table(rows: int = 60) -> pd.DataFrame:
+    """Two numeric columns, drawn once for all."""
+    draw = np.random.default_rng(SEED)
+    return pd.DataFrame(
+        {"age": draw.uniform(18, 80, rows).round(1), "income": draw.uniform(1, 9, rows).round(2)}
+    )
+
+
+def classifier(path: Path, *, flip: bool = False) -> Path:
+    """A scaler and a logistic regression; `flip` gives the opposite answers."""
+    rows = table()
+    truth = np.where((rows["age"] > 45) ^ flip, "old", "young")
+    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, truth), path)
+    return path
+
+
+def regression(path: Path, *, slope: float = 1.0) -> Path:
+    rows = table()
+    joblib.dump(LinearRegression().fit(rows, rows["age"] * slope), path)
+    return path
+
+
+def without_converter(path: Path) -> Path:
+    """SplineTransformer has no ONNX converter, so this one is served by its original code."""
+    rows = table()
+    model = make_pipeline(SplineTransformer(n_knots=4), LinearRegression())
+    joblib.dump(model.fit(rows, rows["age"] * rows["income"]), path)
+    return path
+
+
+def one_hot(path: Path) -> Path:
+    """A model that knows three countries; an unknown one is encoded as zeros."""
+    rows = pd.DataFrame({"country": ["DE", "FR", "IT"] * 10})
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    joblib.dump(model.fit(rows, (rows["country"] == "DE").astype(int)), path)
+    return path
+
+
+def samples(path: Path, *, columns: list[str] | None = None) -> Path:
+    table()[columns or COLUMNS].to_csv(path, index=False)
+    return path
+
+
+def silently_wrong(folder: Path) -> tuple[Path, Path]:
+    """A forest trained with missing values: skl2onnx converts it, and labels come out wrong."""
+    draw = np.random.default_rng(SEED)
+    rows = pd.DataFrame(draw.normal(size=(400, 4)), columns=list("abcd"))
+    truth = (rows["a"] + rows["b"] * rows["c"] > 0).astype(int)
+    rows = rows.mask(draw.random(rows.shape) < 0.25)
+    model = RandomForestClassifier(n_estimators=20, random_state=SEED).fit(rows, truth)
+    joblib.dump(model, folder / "model.joblib")
+    rows.to_csv(folder / "samples.csv", index=False)
+    return folder / "model.joblib", folder / "samples.csv"
+
+
+def forest(path: Path) -> Path:
+    """A model of some megabytes."""
+    draw = np.random.default_rng(SEED)
+    rows = pd.DataFrame(draw.normal(size=(600, 2)), columns=COLUMNS)
+    truth = rows["age"] * rows["income"] + draw.normal(size=600)
+    joblib.dump(RandomForestRegressor(n_estimators=100, random_state=SEED).fit(rows, truth), path)
+    return path
