@@ -19,6 +19,14 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-zA-Z_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+.PHONY: demo
+demo: setup ## Train a model, serve it behind Envoy, ask it; on a terminal it stays until Ctrl-C
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" bash examples/demo.sh
+
+.PHONY: examples
+examples: setup ## Train the example models that are missing or older than their script
+	@$(RUN) python examples/train_all.py
+
 ##@ Set-up
 $(UV):
 	@echo "· installing uv $(UV_VERSION) into $(UV_HOME)"
