@@ -105,7 +105,7 @@ class Model(Spec, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...],
         Meta(
             max_length=64,
-            description="The training environment as pinned requirements. Absent: read from the artifact.",
+            description="Training environment as pinned requirements. Absent: read from the artifact.",
             extra_json_schema={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
@@ -202,7 +202,7 @@ class Traffic(Spec, frozen=True, kw_only=True):
         tuple[Hostname, ...],
         Meta(
             max_length=16,
-            description="More host names. They need the namespace annotation slipway.dev/hostnames.",
+            description="More host names; they need the namespace annotation slipway.dev/hostnames.",
             extra_json_schema={"x-kubernetes-list-type": "set"},
         ),
     ] = ()

@@ -200,8 +200,8 @@ class Analysis(Spec, frozen=True, kw_only=True):
     on_inconclusive: Annotated[
         OnInconclusive | None,
         doc(
-            "What to do at a step's maxSeconds without a verdict. Absent: Proceed where the stable had no "
-            "request in the step, else Pause."
+            "What to do at a step's maxSeconds without a verdict. Absent: Proceed where the stable "
+            "had no request in the step, else Pause."
         ),
     ] = None
     metrics: Annotated[

@@ -1,0 +1,163 @@
+"""The parts of `.status` that a rollout, its analysis and the autoscaler write."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from slipway_operator.api.base import doc
+
+Short = Annotated[str, Meta(max_length=253)]
+Words = Annotated[str, Meta(max_length=2048)]
+Time = Annotated[str, Meta(max_length=32, extra_json_schema={"format": "date-time"})]
+Counter = Annotated[int, Meta(ge=0)]
+MILLION = 1_000_000
+
+
+class Part(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base of all parts of the status: immutable, camelCase, absent members stay absent.
+
+    Unknown members are ignored when read: a newer version may have written them.
+    """
+
+
+class RolloutState(StrEnum):
+    PENDING = "Pending"
+    INITIALIZING = "Initializing"
+    STABLE = "Stable"
+    PREPARING = "Preparing"
+    SHADOWING = "Shadowing"
+    SCALING = "Scaling"
+    SHIFTING = "Shifting"
+    VERIFYING = "Verifying"
+    OBSERVING = "Observing"
+    HELD = "Held"
+    PAUSED = "Paused"
+    PROMOTING = "Promoting"
+    DRAINING = "Draining"
+    ABORTING = "Aborting"
+    ROLLED_BACK = "RolledBack"
+    SUPERSEDING = "Superseding"
+
+
+class Outcome(StrEnum):
+    PROMOTED = "Promoted"
+    FAST_PROMOTED = "FastPromoted"
+    ABORTED = "Aborted"
+    SUPERSEDED = "Superseded"
+    ROLLED_BACK = "RolledBack"
+
+
+class Verdict(StrEnum):
+    PASS = "Pass"  # noqa: S105 - a verdict, not a secret
+    FAIL = "Fail"
+    INSUFFICIENT = "Insufficient"
+    UNAVAILABLE = "Unavailable"
+
+
+class Weights(Part, frozen=True, kw_only=True):
+    """Share of the new revision, in millionths."""
+
+    desired: Annotated[int, Meta(ge=0, le=MILLION, description="What the step asks for.")] = 0
+    programmed: Annotated[int, Meta(ge=0, le=MILLION, description="What the route was told.")] = 0
+    observed: Annotated[
+        Annotated[int, Meta(ge=0, le=MILLION)] | None, doc("What the pods counted.")
+    ] = None
+
+
+class Intent(Part, frozen=True, kw_only=True):
+    """Written before the effect, so that a restart goes on where it was."""
+
+    action: Annotated[Short, doc("What is about to happen.")]
+    revision: Annotated[Short | None, doc("The revision it is about.")] = None
+    weight: Annotated[int, Meta(ge=0, le=MILLION, description="The weight it sets.")] = 0
+    at: Annotated[Time | None, doc("When it was decided.")] = None
+
+
+class RolloutStatus(Part, frozen=True, kw_only=True):
+    attempt: Annotated[Counter, doc("How often this revision was tried.")] = 0
+    state: Annotated[RolloutState, doc("Where the rollout is.")] = RolloutState.PENDING
+    step_index: Annotated[Counter, doc("Index of the current step.")] = 0
+    started_at: Annotated[Time | None, doc("When the rollout began.")] = None
+    step_started_at: Annotated[Time | None, doc("When the current step began.")] = None
+    weights: Annotated[Weights | None, doc("Share of the new revision, in millionths.")] = None
+    intent: Annotated[Intent | None, doc("The step being taken.")] = None
+    held_since: Annotated[Time | None, doc("Since when it is held.")] = None
+    outcome: Annotated[Outcome | None, doc("How the last rollout ended.")] = None
+
+
+class Counts(Part, frozen=True, kw_only=True):
+    n: Annotated[Counter, doc("Requests.")] = 0
+    bad: Annotated[Counter, doc("Bad ones among them.")] = 0
+
+
+class MetricEvidence(Part, frozen=True, kw_only=True):
+    name: Annotated[Short, doc("Name of the metric.")]
+    verdict: Annotated[Verdict, doc("What the evidence says.")] = Verdict.INSUFFICIENT
+    evidence: Annotated[Short | None, doc("Evidence against, as a ratio.")] = None
+    threshold: Annotated[Short | None, doc("Evidence at which it is decided.")] = None
+    canary: Annotated[Counts | None, doc("Counts of the new revision.")] = None
+    stable: Annotated[Counts | None, doc("Counts of the stable revision.")] = None
+    estimate: Annotated[Short | None, doc("The value as estimated.")] = None
+    interval: Annotated[
+        tuple[Short, ...],
+        Meta(
+            max_length=2,
+            description="Lower and upper bound.",
+            extra_json_schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+    eta_seconds: Annotated[Counter | None, doc("Expected time to a verdict, in seconds.")] = None
+    cursor: Annotated[Words | None, doc("State of the test, for a restart.")] = None
+
+
+class Analysis(Part, frozen=True, kw_only=True):
+    verdict: Annotated[Verdict, doc("The worst verdict of the gating metrics.")] = (
+        Verdict.INSUFFICIENT
+    )
+    at: Annotated[Time | None, doc("When it was computed.")] = None
+    metrics: Annotated[
+        tuple[MetricEvidence, ...],
+        Meta(
+            max_length=16,
+            description="The evidence for each metric.",
+            extra_json_schema={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = ()
+
+
+class Scaling(Part, frozen=True, kw_only=True):
+    desired: Annotated[Counter, doc("Pods wanted for the stable revision.")] = 0
+    measured: Annotated[Short | None, doc("The load as measured.")] = None
+    last_scaled_at: Annotated[Time | None, doc("When the number last changed.")] = None
+
+
+class Traffic(Part, frozen=True, kw_only=True):
+    controller: Annotated[Short | None, doc("The gateway's controller.")] = None
+    capabilities: Annotated[
+        tuple[Short, ...],
+        Meta(
+            max_length=32,
+            description="What it is known to do.",
+            extra_json_schema={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ()
+    split_evidence: Annotated[Short | None, doc("Evidence against the split of requests.")] = None
+
+
+class Command(Part, frozen=True, kw_only=True):
+    id: Annotated[Short, doc("Id of the command.")]
+    by: Annotated[Short | None, doc("Who gave it.")] = None
+    result: Annotated[Short | None, doc("Accepted or Refused.")] = None
+    message: Annotated[Words | None, doc("Why.")] = None
+
+
+class HistoryEntry(Part, frozen=True, kw_only=True):
+    revision: Annotated[Short, doc("Hash of the revision.")]
+    outcome: Annotated[Outcome, doc("How its rollout ended.")]
+    reason: Annotated[Short | None, doc("Why.")] = None
+    started_at: Annotated[Time | None, doc("When it began.")] = None
+    finished_at: Annotated[Time | None, doc("When it ended.")] = None
