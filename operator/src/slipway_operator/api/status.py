@@ -80,6 +80,11 @@ class Parity(Part, frozen=True, kw_only=True):
     label_flips: Annotated[Counter, doc("Rows whose label differs.")] = 0
 
 
+class ContractSummary(Part, frozen=True, kw_only=True):
+    columns: Annotated[Counter, doc("Number of columns.")] = 0
+    categorical: Annotated[Counter, doc("Number of columns with known categories.")] = 0
+
+
 class Report(Part, frozen=True, kw_only=True):
     """What the last finished build step said."""
 
@@ -90,6 +95,8 @@ class Report(Part, frozen=True, kw_only=True):
     retryable: Annotated[bool, doc("Whether the same input may succeed later.")] = False
     estimator: Annotated[Words | None, doc("What the model is.")] = None
     task: Annotated[Short | None, doc("What it is for, such as Classification.")] = None
+    runtime: Annotated[Short | None, doc("ONNX or Native, as the build decided.")] = None
+    contract: Annotated[ContractSummary | None, doc("What the model expects.")] = None
     fallback: Annotated[Fallback | None, doc("Why it is not ONNX.")] = None
     parity: Annotated[Parity | None, doc("How the converted model compares with the original.")] = (
         None
@@ -109,11 +116,6 @@ class Build(Part, frozen=True, kw_only=True):
     report: Annotated[Report | None, doc("The report of the last finished step.")] = None
 
 
-class ContractSummary(Part, frozen=True, kw_only=True):
-    columns: Annotated[Counter, doc("Number of columns.")] = 0
-    categorical: Annotated[Counter, doc("Number of columns with known categories.")] = 0
-
-
 class Revision(Part, frozen=True, kw_only=True):
     hash: Annotated[Short, doc("Hash of the revision, as in its children's names.")]
     role: Annotated[Role, doc("Stable, Canary or Previous.")]
@@ -123,6 +125,7 @@ class Revision(Part, frozen=True, kw_only=True):
     ready: Annotated[Counter, doc("Pods that are ready.")] = 0
     desired: Annotated[Counter, doc("Pods that are wanted.")] = 0
     verified_at: Annotated[Time | None, doc("When it first answered through the gateway.")] = None
+    retired_at: Annotated[Time | None, doc("Since when no request goes to it.")] = None
 
 
 class Fault(Part, frozen=True, kw_only=True):
