@@ -30,6 +30,6 @@ def parse_modeldeployment(document: Mapping[str, Any], *, file_uris_allowed: boo
     except msgspec.ValidationError as error:
         return Parsed(
             asked=None,
-            errors=(SpecError(path="spec", reason="SpecInvalid", message=f"{error}."),),
+            errors=(SpecError(path="spec", reason="InvalidSpec", message=f"{error}."),),
         )
     return Parsed(asked=asked, errors=())

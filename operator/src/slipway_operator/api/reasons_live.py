@@ -23,6 +23,12 @@ SERVING_ROWS: Final = (
         "Look at `slipway logs`; the old revision keeps answering until the spec is changed.",
     ),
     (
+        "ReplicasUnavailable",
+        "Warning",
+        "Revision {revision} has {ready} of {desired} pods ready: {detail}",
+        "Look at `slipway logs` and `slipway describe` for what the pods say.",
+    ),
+    (
         "Unschedulable",
         "Warning",
         "No node can take a pod of revision {revision}: {detail}",
@@ -85,7 +91,7 @@ SERVING_ROWS: Final = (
         "End the program that uses the port, then apply again.",
     ),
     (
-        "ForeignObject",
+        "NameConflict",
         "Warning",
         '{kind} "{object}" exists and was not made by Slipway for this ModelDeployment.',
         "Delete or rename that object, or choose another name.",

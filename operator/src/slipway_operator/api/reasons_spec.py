@@ -45,7 +45,7 @@ ROWS: Final = (
         "Take the field out; this version has no machinery for it and would have to ignore it.",
     ),
     (
-        "SpecInvalid",
+        "InvalidSpec",
         "Warning",
         "{count} problems in the spec. First, {path}: {message}",
         "Mend every problem that `slipway describe` lists and apply again.",
