@@ -85,7 +85,7 @@ class Signature(_Wire, frozen=True, kw_only=True):
 
 
 class Column(_Wire, frozen=True, kw_only=True):
-    """What one column may hold. `source` says whether the model, the samples or a person said so."""
+    """What one column may hold; `source` tells who said so: model, samples or a person."""
 
     name: Name
     kind: Kind
