@@ -1,4 +1,8 @@
-"""What every Struct of the spec is made of."""
+"""What every Struct of the spec is made of, and what a rule over such a Struct is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from msgspec import Meta, Struct
 
@@ -10,3 +14,29 @@ class Spec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fie
 def doc(description: str, *, effect: str | None = None) -> Meta:
     """The sentence that `kubectl explain` shows, and what a change of the field sets off."""
     return Meta(description=description, extra=None if effect is None else {"effect": effect})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Something that must hold between the fields of one Struct, said twice: for us and in CEL.
+
+    `on` is the Struct, `field` the member that is to blame (JSON name, dotted; empty: the Struct
+    itself). `holds` takes the decoded Struct with its defaults, `cel` sees the object as it was
+    written. Both refuse the same documents; a contract test compares them row by row. `message` says
+    why and what to do, without the path and value, which are put in front.
+    """
+
+    on: type
+    field: str
+    reason: str
+    message: str
+    cel: str
+    holds: Callable[[Any], bool]
+    beside: tuple[str, ...] = ()  # members whose values belong into the message too
+
+    def render(self) -> dict[str, str]:
+        """An entry of `x-kubernetes-validations`."""
+        entry = {"rule": self.cel, "message": self.message}
+        if self.field and not self.field.startswith("metadata"):
+            entry["fieldPath"] = f".{self.field}"
+        return entry

@@ -7,7 +7,10 @@ from typing import Any
 import msgspec
 
 from slipway_operator.api.errors import SpecError
+from slipway_operator.api.not_yet import refuse_not_yet
 from slipway_operator.api.spec import ModelDeployment
+from slipway_operator.api.structure import store_value, validate_structure
+from slipway_operator.api.validation import refuse_files, validate_semantics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +24,16 @@ class Parsed:
 def parse_modeldeployment(document: Mapping[str, Any], *, file_uris_allowed: bool = True) -> Parsed:
     """Read a ModelDeployment (Kubernetes JSON: metadata, spec; status is not looked at).
 
-    `file_uris_allowed` is True on a laptop and False on a cluster. Never raises for any JSON value.
+    `file_uris_allowed` is True on a laptop and False on a cluster. Never raises, whatever the JSON.
+    All faults of shape are told at once; when there are none, all others are.
     """
-    try:
-        asked = msgspec.convert(
-            {"metadata": document.get("metadata"), "spec": document.get("spec")}, ModelDeployment
-        )
-    except msgspec.ValidationError as error:
-        return Parsed(
-            asked=None,
-            errors=(SpecError(path="spec", reason="InvalidSpec", message=f"{error}."),),
-        )
-    return Parsed(asked=asked, errors=())
+    found = store_value(document)
+    if faults := validate_structure(found):
+        return Parsed(asked=None, errors=faults)
+    asked = msgspec.convert({"metadata": found["metadata"], "spec": found["spec"]}, ModelDeployment)
+    errors = (
+        *validate_semantics(asked),
+        *refuse_not_yet(found),
+        *(() if file_uris_allowed else refuse_files(asked)),
+    )
+    return Parsed(asked=None if errors else asked, errors=tuple(sorted(errors)))

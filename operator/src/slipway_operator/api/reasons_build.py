@@ -34,7 +34,7 @@ ROWS: Final = (
         "DeadlineExceeded",
         "Warning",
         "{detail}",
-        "Make the model smaller or give fewer samples, or ask the administrator for a longer build.",
+        "Make the model smaller, give fewer samples, or ask the administrator for a longer build.",
     ),
     (
         "DigestMismatch",

@@ -50,7 +50,7 @@ SERVING_ROWS: Final = (
         "ImagePullFailed",
         "Warning",
         "{detail}",
-        "Check the serving image of the installation and spec.serving.podTemplate.imagePullSecrets.",
+        "Check the installation's serving image and spec.serving.podTemplate.imagePullSecrets.",
     ),
     (
         "CrashLoop",
@@ -95,6 +95,12 @@ SERVING_ROWS: Final = (
         "Warning",
         '{kind} "{object}" exists and was not made by Slipway for this ModelDeployment.',
         "Delete or rename that object, or choose another name.",
+    ),
+    (
+        "DriftCorrected",
+        "Warning",
+        '{kind} "{object}" was edited by hand at {path} and is put back.',
+        "Edit the ModelDeployment instead.",
     ),
     ("Suspended", "Normal", "{detail}", ""),
     ("Deleting", "Normal", "The ModelDeployment is being deleted.", ""),

@@ -15,6 +15,7 @@ from slipway_operator.api.base import Spec, doc
 from slipway_operator.api.spec_pod import PodTemplate
 from slipway_operator.api.spec_rollout import Rollout
 from slipway_operator.api.vocabulary import (
+    REGION,
     AutoscalingClass,
     BatchingMode,
     ContractRuleName,
@@ -62,7 +63,7 @@ class Access(Spec, frozen=True, kw_only=True):
         None
     )
     region: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=63, pattern="^[a-zA-Z0-9-]+$")] | None,
+        Annotated[str, Meta(min_length=1, max_length=63, pattern=REGION)] | None,
         doc("Region of the store."),
     ] = None
     ca_bundle_ref: Annotated[
@@ -105,7 +106,7 @@ class Model(Spec, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...],
         Meta(
             max_length=64,
-            description="Training environment as pinned requirements. Absent: read from the artifact.",
+            description="Training environment, as requirements. Absent: read from the artifact.",
             extra_json_schema={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
@@ -202,7 +203,7 @@ class Traffic(Spec, frozen=True, kw_only=True):
         tuple[Hostname, ...],
         Meta(
             max_length=16,
-            description="More host names; they need the namespace annotation slipway.dev/hostnames.",
+            description="More host names, as far as the namespace is allowed to use them.",
             extra_json_schema={"x-kubernetes-list-type": "set"},
         ),
     ] = ()

@@ -11,6 +11,7 @@ from msgspec import Meta, field
 from slipway_operator.api import defaults
 from slipway_operator.api.base import Spec, doc
 from slipway_operator.api.vocabulary import (
+    DNS_LABEL,
     Decimal,
     MetricAction,
     MetricSource,
@@ -152,7 +153,7 @@ class Metric(Spec, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=63,
-            pattern="^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+            pattern=DNS_LABEL,
             description="Name of the metric, unique in the list.",
         ),
     ]

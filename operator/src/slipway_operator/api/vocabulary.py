@@ -189,6 +189,40 @@ Seconds = Annotated[int, Meta(ge=0, le=604_800)]
 QuantityText = Annotated[str, Meta(min_length=1, max_length=32, pattern=QUANTITY)]
 Quantity = Annotated[int, Meta(ge=0, le=2**53)] | QuantityText
 Percent = Annotated[int, Meta(ge=1, le=100)] | Annotated[str, Meta(max_length=8, pattern=PERCENT)]
+REGION: Final = r"^[a-zA-Z0-9-]+$"
 Key = Annotated[str, Meta(min_length=1, max_length=317)]
 LabelValue = Annotated[str, Meta(max_length=63)]
 AnnotationValue = Annotated[str, Meta(max_length=4096)]
+LABEL_KEY: Final = (
+    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+)
+
+SCHEMES: Final = (
+    "file",
+    "https",
+    "s3",
+    "gs",
+    "az",
+    "oci",
+    "hf",
+    "git",
+    "pvc",
+    "mlflow",
+    "models",
+    "runs",
+)
+OPAQUE_SCHEMES: Final = ("file", "models", "runs")  # SCHEME:PATH; all others are SCHEME://HOST/PATH
+
+# What a pattern means, for people.
+PATTERN_WORDS: Final = {
+    DNS_LABEL: "takes 1 to 63 lower-case letters, digits and dashes, starting with a letter",
+    DNS_SUBDOMAIN: "takes lower-case letters, digits, dashes and dots, as in a DNS name",
+    QUANTITY: "takes a Kubernetes quantity such as 250m, 2 or 512Mi",
+    RATE: 'takes a share from "0" to "1" as a decimal string such as "0.005"',
+    DECIMAL: 'takes a decimal string such as "-0.02"',
+    POSITIVE: 'takes a decimal string such as "1.5", not negative',
+    PERCENT: 'takes a percentage up to 100 with at most 4 decimals, such as 5 or "0.25"',
+    DIGEST: "takes sha256: and 64 hexadecimal digits",
+    REGION: "takes letters, digits and dashes, as in eu-central-1",
+    LABEL_KEY: "takes a label key such as team or example.com/team",
+}

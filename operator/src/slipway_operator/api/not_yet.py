@@ -1,0 +1,136 @@
+"""Fields of the API whose machinery does not exist yet: refused, never accepted and ignored.
+
+Removing a row here is how a later version switches a field on. `[]` in a path stands for every
+member of a list, `*` for every field of an object that is not named in `but`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from slipway_operator.api.errors import SpecError
+from slipway_operator.api.vocabulary import SCHEMES, Format, Policy, RevisionOverride, Strategy
+
+FIELD_REASON: Final = "FieldNotYetSupported"
+SCHEME_REASON: Final = "URISchemeNotYetSupported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotYet:
+    """A field that is refused: always, or only with one of these `values`."""
+
+    path: str
+    instead: str
+    values: frozenset[str] = field(default_factory=frozenset)
+    but: frozenset[str] = field(default_factory=frozenset)
+
+
+FIELDS: Final = (
+    NotYet(
+        path="spec.model.format",
+        values=frozenset(set(Format) - {Format.AUTO, Format.SKLEARN, Format.ONNX}),
+        instead="Use Auto, SKLearn or ONNX.",
+    ),
+    NotYet(
+        path="spec.model.packages",
+        instead="Take it out; the versions are read from the artifact.",
+    ),
+    NotYet(path="spec.model.access.serviceAccountName", instead="Use spec.model.access.secretRef."),
+    NotYet(
+        path="spec.model.access.caBundleRef",
+        instead="Take it out and use a certificate that is publicly trusted.",
+    ),
+    NotYet(path="spec.serving.batching", instead="Take it out; every request is computed alone."),
+    NotYet(
+        path="spec.contract.onViolation",
+        values=frozenset({Policy.QUARANTINE}),
+        instead="Use Reject or Warn.",
+    ),
+    NotYet(
+        path="spec.contract.rules[].onViolation",
+        values=frozenset({Policy.QUARANTINE}),
+        instead="Use Reject, Warn or Default.",
+    ),
+    NotYet(
+        path="spec.traffic.revisionOverride",
+        values=frozenset({RevisionOverride.TOKEN}),
+        instead='Use "Off" or take it out.',
+    ),
+    NotYet(path="spec.autoscaling", instead="Take it out and set spec.replicas."),
+    NotYet(
+        path="spec.rollout.strategy",
+        values=frozenset(set(Strategy) - {Strategy.IMMEDIATE}),
+        instead="Use Immediate or take it out.",
+    ),
+    NotYet(
+        path="spec.rollout.*",
+        but=frozenset({"strategy"}),
+        instead="Take it out; with Immediate there is nothing that it could steer.",
+    ),
+    NotYet(path="spec.monitoring", instead="Take it out."),
+    NotYet(path="spec.dependencies", instead="Take it out."),
+)
+
+# The schemes that can be fetched now; all others of `vocabulary.SCHEMES` come later.
+SUPPORTED_SCHEMES: Final = frozenset({"file", "https", "s3"})
+URI_FIELDS: Final = ("spec.model.uri", "spec.model.samples.uri")
+
+
+def refuse_not_yet(document: Mapping[str, Any]) -> Iterator[SpecError]:
+    """Everything asked for that this version cannot do. `document` has passed the schema."""
+    for row in FIELDS:
+        for path, value in find_fields(document, row.path, but=row.but):
+            if value in ((), [], {}) or (row.values and value not in row.values):
+                continue
+            yield SpecError(
+                path=path,
+                reason=FIELD_REASON,
+                message=f"{path}{f' {value}' if row.values else ''} is not yet supported "
+                f"and would have no effect. {row.instead}",
+            )
+    for field_path in URI_FIELDS:
+        for path, uri in find_fields(document, field_path):
+            scheme = uri.partition(":")[0]
+            if scheme in SCHEMES and scheme not in SUPPORTED_SCHEMES:
+                yield SpecError(
+                    path=path,
+                    reason=SCHEME_REASON,
+                    message=f"{path} uses the scheme {scheme}, which this version cannot fetch. "
+                    "Upload the file to an s3 or https address and use that.",
+                )
+    yield from _refuse_devices(document)
+
+
+def _refuse_devices(document: Mapping[str, Any]) -> Iterator[SpecError]:
+    for part in ("requests", "limits"):
+        for path, amounts in find_fields(document, f"spec.serving.resources.{part}"):
+            for name in sorted(amounts):
+                if "/" in name:
+                    yield SpecError(
+                        path=f"{path}[{name}]",
+                        reason=FIELD_REASON,
+                        message=f"{path}[{name}] asks for a device, which this version cannot use. "
+                        "Take it out; the model is served on the CPU.",
+                    )
+
+
+def find_fields(
+    document: Mapping[str, Any], pattern: str, *, but: Iterable[str] = ()
+) -> Iterator[tuple[str, Any]]:
+    """Every present field that a path pattern names, with its real path, in document order."""
+    found: list[tuple[str, Any]] = [("", document)]
+    for part in pattern.split("."):
+        name = part.removesuffix("[]")
+        found = [
+            (f"{path}.{key}".lstrip("."), value[key])
+            for path, value in found
+            for key in (sorted(set(value) - set(but)) if name == "*" else [name])
+            if key in value
+        ]
+        if part.endswith("[]"):
+            found = [
+                (f"{path}[{index}]", member)
+                for path, members in found
+                for index, member in enumerate(members)
+            ]
+    yield from found
