@@ -1,0 +1,1 @@
+"""The `slipway` command: the same verbs against the laptop engine and against a cluster."""

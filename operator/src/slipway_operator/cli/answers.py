@@ -1,0 +1,89 @@
+"""A model's answers, gathered over requests: as a table, as CSV, and the violations."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from rich.console import Console
+
+from slipway_operator.cli import screen
+from slipway_operator.cli.words import count, format_number
+
+MAX_COLUMNS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """One prediction a row (None: quarantined), and violations with rows counted over all."""
+
+    predictions: list[dict[str, Any] | None]
+    violations: list[dict[str, Any]]
+
+    def add(self, body: Mapping[str, Any], *, rows: int) -> None:
+        """Add the answer to a request of `rows` rows."""
+        start = len(self.predictions)
+        found = list(body.get("predictions") or [])
+        self.predictions.extend(found[:rows] + [None] * (rows - len(found)))
+        for each in body.get("violations") or []:
+            moved = [start + row for row in each.get("rows") or []]
+            self.violations.append({**each, "rows": moved})
+
+    def warnings(self) -> Iterator[str]:
+        """A line for each violation."""
+        for each in self.violations:
+            yield violation_line(each)
+
+
+def violation_line(violation: Mapping[str, Any], *, first_row: int = 0) -> str:
+    """`island: UnknownCategory in 1 row (row 3), Warn: Value "Mars" is …`."""
+    rows = [int(row) + first_row for row in violation.get("rows") or []]
+    total = int(violation.get("count") or len(rows))
+    places = ", ".join(str(row) for row in rows[:5]) + (", …" if total > min(5, len(rows)) else "")
+    where = f" (from 0: {places})" if places else ""
+    return (
+        f"{violation.get('column')}: {violation.get('rule')} in {count(total, 'row')}{where}, "
+        f"{violation.get('policy')}: {violation.get('message')}"
+    )
+
+
+def flatten(prediction: Mapping[str, Any] | None) -> dict[str, Any]:
+    """One level of columns: `probabilities: {a: 0.1}` → `a: 0.1`; a list gets its positions."""
+    flat: dict[str, Any] = {}
+    for name, value in (prediction or {}).items():
+        if isinstance(value, Mapping):
+            flat.update({str(key): each for key, each in value.items()})
+        elif isinstance(value, list):
+            flat.update({f"{name}.{position}": each for position, each in enumerate(value)})
+        else:
+            flat[name] = value
+    return flat
+
+
+def print_table(answers: Answers, console: Console) -> None:
+    """A line a row. With very many columns only the first are shown, and that is said."""
+    flat = [flatten(prediction) for prediction in answers.predictions]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    shown = names[:MAX_COLUMNS]
+    header = ["ROW", *(name.upper() if name in {"label", "value"} else name for name in shown)]
+    rows = [
+        [str(position), *(_cell(row.get(name), bool(row)) for name in shown)]
+        for position, row in enumerate(flat)
+    ]
+    screen.print_table(console, header, rows)
+    if len(names) > len(shown):
+        console.print(f"… and {len(names) - len(shown)} more columns: use -o csv or -o json.")
+
+
+def print_csv(answers: Answers, out: TextIO) -> None:
+    """A header and a line a row; a quarantined row is empty."""
+    flat = [flatten(prediction) for prediction in answers.predictions]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["row", *names])
+    for position, row in enumerate(flat):
+        writer.writerow([position, *(row.get(name) for name in names)])
+
+
+def _cell(value: object, answered: bool) -> str:
+    return format_number(value) if answered else "quarantined"

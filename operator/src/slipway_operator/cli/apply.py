@@ -1,0 +1,59 @@
+"""`slipway apply`: write documents, and wait for them if asked."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from slipway_operator.cli.options import Context, Data, Files, Kubeconfig, Namespace, Timeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from slipway_operator.cli.client import Client, Object
+    from slipway_operator.cli.documents import Document
+
+
+def apply(
+    *,
+    files: Files,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until every model is up to date.")
+    ] = False,
+    timeout: Timeout = 600.0,
+    namespace: Namespace = None,
+    data: Data = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Create or change objects from YAML or JSON: files, folders or standard input."""
+    from slipway_operator.cli.documents import read_documents
+    from slipway_operator.cli.screen import standard_error, standard_output
+    from slipway_operator.cli.target import connect
+
+    documents = read_documents(files, namespace=namespace)
+    client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
+    models = apply_all(client, documents, standard_output())
+    if wait:
+        from slipway_operator.cli.summary import print_summary
+        from slipway_operator.cli.waiting import wait_for_all
+
+        found = wait_for_all(client, models, timeout_seconds=timeout, console=standard_error())
+        for item in found:
+            print_summary(standard_output(), item)
+
+
+def apply_all(
+    client: "Client", documents: Sequence["Document"], console: "Console"
+) -> list["Object"]:
+    """Apply in order, Secrets first; a line for each. The ModelDeployments as they came back."""
+    from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
+
+    models = []
+    for document in sorted(documents, key=lambda each: each.kind is MODEL_DEPLOYMENT):
+        applied = client.apply(document.kind, namespace=document.namespace, document=document.body)
+        console.print(f"{document.kind.full_name}/{document.name} applied")
+        if document.kind is MODEL_DEPLOYMENT:
+            models.append(applied)
+    return models

@@ -1,0 +1,155 @@
+"""What `-f` names, as documents: files, folders, standard input; several documents in each.
+
+A `file:` URI is relative to the folder of the file that holds it (for standard input: to the
+current folder) and is made absolute here, before anything is applied.
+"""
+
+import copy
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from slipway_operator.cli.errors import USAGE, CliError
+from slipway_operator.cli.kinds import MODEL_DEPLOYMENT, Kind, kind_of
+
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One object to apply, and where it stands (`penguins.yaml`, `standard input`)."""
+
+    kind: Kind
+    name: str
+    namespace: str
+    body: dict[str, Any]
+    source: str
+
+
+def read_documents(names: Sequence[str], *, namespace: str | None) -> list[Document]:
+    """Every document of every file, in order; CliError (usage) for the first that is unfit."""
+    found = [
+        document
+        for name in names
+        for source, folder, text in _texts(name)
+        for document in _documents(text, source, folder, namespace)
+    ]
+    if not found:
+        raise CliError(f"No document in {', '.join(names)}.", code=USAGE)
+    return found
+
+
+def make_absolute(uri: object, folder: Path) -> object:
+    """`file:model.joblib` → `file:/where/the/yaml/is/model.joblib`; anything else unchanged."""
+    if not isinstance(uri, str) or not uri.startswith("file:"):
+        return uri
+    path = uri.removeprefix("file:")
+    if path.startswith("/"):
+        return uri
+    return "file:" + os.path.normpath(f"{quote(str(folder))}/{path}")
+
+
+def _texts(name: str) -> Iterator[tuple[str, Path, str]]:
+    if name == STANDARD_INPUT:
+        yield "standard input", Path.cwd(), sys.stdin.read()
+        return
+    path = Path(name)
+    if path.is_dir():
+        files = sorted(each for each in path.iterdir() if each.suffix in SUFFIXES)
+        if not files:
+            raise CliError(f'Folder "{name}" holds no .yaml, .yml or .json file.', code=USAGE)
+    else:
+        files = [path]
+    for file in files:
+        try:
+            yield str(file), file.absolute().parent, file.read_text()
+        except FileNotFoundError as error:
+            raise CliError(
+                f'Cannot read file "{file}": there is no such file.',
+                todo="Check the path after -f; it is relative to the current folder.",
+                code=USAGE,
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise CliError(f'Cannot read file "{file}": {why}.', code=USAGE) from error
+
+
+def _documents(text: str, source: str, folder: Path, namespace: str | None) -> Iterator[Document]:
+    for body in _load(text, source):
+        if body is None:
+            continue
+        if not isinstance(body, dict):
+            raise CliError(
+                f"{source}: a document is {type(body).__name__}, not a mapping.",
+                todo="A document starts with apiVersion, kind, metadata and spec.",
+                code=USAGE,
+            )
+        if body.get("kind") == "List" and isinstance(body.get("items"), list):
+            members = body["items"]
+        else:
+            members = [body]
+        for member in members:
+            yield _document(member, source, folder, namespace)
+
+
+def _document(body: Any, source: str, folder: Path, namespace: str | None) -> Document:
+    if not isinstance(body, dict) or "kind" not in body or "apiVersion" not in body:
+        raise CliError(
+            f"{source}: a document has no apiVersion or kind.",
+            todo=f"Start it with `apiVersion: {MODEL_DEPLOYMENT.api_version}` and "
+            f"`kind: {MODEL_DEPLOYMENT.name}`.",
+            code=USAGE,
+        )
+    kind = kind_of(body)
+    meta = body.get("metadata")
+    name = meta.get("name") if isinstance(meta, dict) else None
+    if not isinstance(meta, dict) or not isinstance(name, str) or not name:
+        raise CliError(
+            f"{source}: a {kind.name} has no metadata.name.",
+            todo="Give it a name of lower-case letters, digits and dashes.",
+            code=USAGE,
+        )
+    its_namespace = meta.get("namespace")
+    if its_namespace is not None and namespace is not None and its_namespace != namespace:
+        raise CliError(
+            f'{source}: {kind.name} "{name}" is in namespace "{its_namespace}", not "{namespace}".',
+            todo="Leave out -n or metadata.namespace.",
+            code=USAGE,
+        )
+    chosen = str(its_namespace or namespace or "default")
+    body = copy.deepcopy(body)
+    body["metadata"]["namespace"] = chosen
+    if kind is MODEL_DEPLOYMENT:
+        _anchor(body, folder)
+    return Document(kind=kind, name=name, namespace=chosen, body=body, source=source)
+
+
+def _anchor(body: dict[str, Any], folder: Path) -> None:
+    spec = body.get("spec")
+    model = spec.get("model") if isinstance(spec, dict) else None
+    if not isinstance(model, dict):
+        return
+    for part in (model, model.get("samples")):
+        if isinstance(part, dict) and "uri" in part:
+            part["uri"] = make_absolute(part["uri"], folder)
+
+
+def _load(text: str, source: str) -> list[Any]:
+    import yaml
+
+    try:
+        return list(yaml.safe_load_all(text))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        why = getattr(error, "problem", None) or str(error)
+        raise CliError(
+            f"{source}{where}: not YAML: {why}.",
+            todo="Correct the file; indent with spaces, never with tabs.",
+            code=USAGE,
+        ) from error

@@ -1,0 +1,96 @@
+"""`slipway check` and `slipway convert`: a model file alone, without engine or deployment."""
+
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[Path, typer.Argument(metavar="FILE", help="The model file.")]
+Samples = Annotated[
+    Path | None,
+    typer.Option(
+        "--samples", help="Rows like the training rows (CSV, Parquet, JSON) to compare on."
+    ),
+]
+
+
+class CheckFormat(StrEnum):
+    """What `-o` may say."""
+
+    JSON = "json"
+
+
+def check(
+    *,
+    file: Model,
+    samples: Samples = None,
+    output: Annotated[
+        CheckFormat | None,
+        typer.Option("-o", "--output", help="Output format.", show_default="text"),
+    ] = None,
+) -> None:
+    """Look into a model file: format, versions, contract, whether it converts, and parity."""
+    from slipway_operator.cli.build_here import build_here
+    from slipway_operator.cli.contract_table import print_columns
+    from slipway_operator.cli.screen import print_json, standard_error, standard_output
+    from slipway_operator.cli.story import describe_parity
+
+    with build_here(file, samples, runtime="Auto", console=standard_error()) as built:
+        manifest = built.manifest
+    if output is CheckFormat.JSON:
+        print_json(manifest)
+        return
+    model = manifest.get("model") or {}
+    fallback = manifest.get("fallback")
+    trained = model.get("trainingVersions") or {}
+    lines = {
+        "File": str(file),
+        "Digest": model.get("digest"),
+        "Format": model.get("format"),
+        "Estimator": model.get("estimator"),
+        "Task": model.get("task"),
+        "Trained with": ", ".join(f"{name} {version}" for name, version in trained.items()),
+        "Runtime": manifest.get("runtime"),
+        "Not ONNX": f"{fallback.get('reason')}: {fallback.get('message')}" if fallback else None,
+        "Parity": describe_parity(manifest.get("parity")),
+    }
+    console = standard_output()
+    for title, text in lines.items():
+        if text:
+            console.print(f"{title + ':':<14} {text}")
+    columns = (manifest.get("contract") or {}).get("columns") or []
+    if columns:
+        console.print("Contract:")
+        print_columns(console, columns)
+
+
+def convert(
+    *,
+    file: Model,
+    samples: Samples = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Where to write.", show_default="FILE with .onnx"),
+    ] = None,
+) -> None:
+    """Convert a model file to ONNX, and write it only if it gives the original's answers."""
+    from slipway_operator.cli.build_here import build_here
+    from slipway_operator.cli.errors import CliError
+    from slipway_operator.cli.screen import standard_error, standard_output
+    from slipway_operator.cli.story import describe_parity
+
+    target = out or file.with_suffix(".onnx")
+    if target.resolve() == file.resolve():
+        raise CliError(
+            f'Cannot convert model "{file}": the result would take its place.',
+            todo="Name another file with --out.",
+        )
+    with build_here(file, samples, runtime="ONNX", console=standard_error()) as built:
+        try:
+            shutil.copyfile(built.model, target)
+        except OSError as error:
+            raise CliError(f'Cannot write file "{target}": {error.strerror}.') from error
+        parity = describe_parity(built.manifest.get("parity"))
+    standard_output().print(f"{target}: {parity}")

@@ -1,0 +1,226 @@
+"""A ModelDeployment drawn for `describe`, section by section. Reads no clock and no network."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from slipway_operator.cli.columns import find_condition, last_seen
+from slipway_operator.cli.contract_table import print_columns
+from slipway_operator.cli.screen import print_table
+from slipway_operator.cli.story import (
+    advice,
+    describe_parity,
+    describe_runtime,
+    report_of,
+)
+from slipway_operator.cli.words import age_of, count, format_number, format_seconds, read_time
+
+Object = Mapping[str, Any]
+LABEL_WIDTH = 14
+SHOWN_EVENTS = 20
+
+
+def print_portrait(
+    console: Console,
+    item: Object,
+    *,
+    manifest: Object | None,
+    events: Sequence[Object],
+    now: datetime,
+) -> None:
+    """All sections; `manifest` is that of the stable revision, if it is at hand."""
+    _print_head(console, item, now)
+    _print_model(console, item, manifest)
+    _print_build(console, item, now)
+    _print_parity(console, item, manifest)
+    _print_conditions(console, item, now)
+    _print_contract(console, item, manifest)
+    _print_revisions(console, item, now)
+    _print_events(console, item, events, now)
+
+
+def _print_head(console: Console, item: Object, now: datetime) -> None:
+    meta, status = item["metadata"], item.get("status") or {}
+    ready = find_condition(item, "Ready")
+    _line(console, "Name", meta["name"])
+    _line(console, "Namespace", meta.get("namespace"))
+    created = meta.get("creationTimestamp")
+    _line(console, "Created", f"{created} ({age_of(created, now)} ago)")
+    _line(console, "Generation", _generation(item))
+    _line(console, "URL", status.get("url"))
+    for title, key in (("In cluster", "inCluster"), ("gRPC", "grpc")):
+        _line(console, title, (status.get("addresses") or {}).get(key))
+    since = f" for {age_of(status['since'], now)}" if status.get("since") else ""
+    _line(console, "Ready", f"{ready.get('status', 'Unknown')}, {ready.get('reason')}{since}")
+    _line(console, "", ready.get("message"))
+    if ready.get("status") != "True":
+        _line(console, "What to do", advice(str(ready.get("reason"))))
+
+
+def _print_model(console: Console, item: Object, manifest: Object | None) -> None:
+    status, asked = item.get("status") or {}, (item.get("spec") or {}).get("model") or {}
+    found, report = status.get("model") or {}, report_of(item)
+    _title(console, "Model")
+    _line(console, "  URI", asked.get("uri"))
+    _line(console, "  Digest", found.get("digest"))
+    _line(console, "  Samples", (asked.get("samples") or {}).get("uri"))
+    _line(console, "  Format", found.get("format"))
+    _line(console, "  Estimator", report.get("estimator"))
+    _line(console, "  Task", report.get("task"))
+    _line(console, "  Runtime", describe_runtime(item))
+    trained = ((manifest or {}).get("model") or {}).get("trainingVersions") or {}
+    _line(console, "  Trained with", ", ".join(f"{k} {v}" for k, v in trained.items()))
+    sandbox = (manifest or {}).get("sandbox") or {}
+    _line(console, "  Opened inside", ", ".join(sandbox.get("enforced") or []))
+    _line(console, "  Lacking", ", ".join(sandbox.get("missing") or []))
+
+
+def _print_build(console: Console, item: Object, now: datetime) -> None:
+    build = (item.get("status") or {}).get("build") or {}
+    if not build:
+        return
+    report = report_of(item)
+    started, finished = read_time(build.get("startedAt")), read_time(build.get("finishedAt"))
+    _title(console, "Build")
+    _line(console, "  Hash", build.get("hash"))
+    _line(console, "  Stage", build.get("stage"))
+    _line(console, "  Attempt", build.get("attempt"))
+    if started is not None:
+        _line(console, "  Started", f"{build['startedAt']} ({age_of(build['startedAt'], now)} ago)")
+    if started is not None and finished is not None and finished >= started:
+        _line(console, "  Took", format_seconds((finished - started).total_seconds()))
+    _line(console, "  Artifact", build.get("artifact"))
+    if report and not report.get("ok"):
+        _line(console, "  Failed in", f"{report.get('step')}: {report.get('reason')}")
+        _line(console, "", report.get("message"))
+        _line(console, "  What to do", advice(str(report.get("reason"))))
+
+
+def _print_parity(console: Console, item: Object, manifest: Object | None) -> None:
+    parity = (manifest or {}).get("parity") or report_of(item).get("parity")
+    if not parity:
+        return
+    _title(console, "Parity with the original")
+    _line(console, "  Verdict", describe_parity(parity))
+    if parity.get("sampleRows") is not None:
+        samples = count(parity["sampleRows"], "sample row")
+        probes = count(parity.get("probeRows") or 0, "probe")
+        _line(console, "  Rows", f"{samples}, {probes} made from the model")
+    tolerance = parity.get("tolerance") or {}
+    if tolerance:
+        _line(
+            console,
+            "  Tolerance",
+            f"absolute {format_number(tolerance.get('absolute'))}, "
+            f"relative {format_number(tolerance.get('relative'))}, "
+            f"{count(int(tolerance.get('labelFlips') or 0), 'label flip')}",
+        )
+    attempts = parity.get("attempts") or []
+    if attempts:
+        tried = [
+            f"{each.get('options')}: {each.get('outcome')}"
+            + (f" ({each['detail']})" if each.get("detail") else "")
+            for each in attempts
+        ]
+        _line(console, "  Attempts", tried[0])
+        for each in tried[1:]:
+            _line(console, "", each)
+
+
+def _print_conditions(console: Console, item: Object, now: datetime) -> None:
+    conditions = (item.get("status") or {}).get("conditions") or []
+    if not conditions:
+        return
+    _title(console, "Conditions")
+    rows = [
+        [
+            str(each.get("type", "")),
+            str(each.get("status", "")),
+            str(each.get("reason", "")),
+            age_of(each.get("lastTransitionTime"), now),
+            str(each.get("message", "")),
+        ]
+        for each in conditions
+    ]
+    print_table(console, ["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"], rows, indent="  ")
+
+
+def _print_contract(console: Console, item: Object, manifest: Object | None) -> None:
+    columns = ((manifest or {}).get("contract") or {}).get("columns") or []
+    if not columns:
+        summary = (item.get("status") or {}).get("contract") or {}
+        if summary:
+            _title(console, "Contract")
+            known = summary.get("categorical", 0)
+            _line(console, "  Columns", f"{summary.get('columns')}, {known} with known categories")
+        return
+    _title(console, "Contract (read out of the model)")
+    stated = (item.get("spec") or {}).get("contract") or {}
+    print_columns(console, columns, rules=stated.get("rules") or [])
+    console.print(f"  Where no rule is stated: {stated.get('onViolation') or 'Warn'}.")
+
+
+def _print_revisions(console: Console, item: Object, now: datetime) -> None:
+    revisions = (item.get("status") or {}).get("revisions") or []
+    if not revisions:
+        return
+    _title(console, "Revisions")
+    rows = [
+        [
+            str(each.get("hash", "")),
+            str(each.get("role", "")),
+            str(each.get("runtime") or ""),
+            f"{each.get('ready', 0)}/{each.get('desired', 0)}",
+            age_of(each["verifiedAt"], now) if each.get("verifiedAt") else "",
+            str(each.get("model") or "")[:19],
+        ]
+        for each in revisions
+    ]
+    header = ["REVISION", "ROLE", "RUNTIME", "READY", "VERIFIED", "MODEL"]
+    print_table(console, header, rows, indent="  ")
+
+
+def _print_events(console: Console, item: Object, events: Sequence[Object], now: datetime) -> None:
+    uid = item["metadata"].get("uid")
+    ours = [
+        event
+        for event in events
+        if (event.get("regarding") or event.get("involvedObject") or {}).get("uid") == uid
+    ]
+    _title(console, "Events")
+    if not ours:
+        console.print("  none")
+        return
+    ours.sort(key=last_seen)
+    rows = [
+        [
+            age_of(last_seen(event), now),
+            str(event.get("type", "")),
+            str(event.get("reason", "")),
+            str(event.get("count") or (event.get("series") or {}).get("count") or 1),
+            " ".join(str(event.get("note") or event.get("message") or "").split()),
+        ]
+        for event in ours[-SHOWN_EVENTS:]
+    ]
+    print_table(console, ["LAST SEEN", "TYPE", "REASON", "COUNT", "MESSAGE"], rows, indent="  ")
+
+
+def _generation(item: Object) -> str:
+    wanted = item["metadata"].get("generation", 0)
+    seen = (item.get("status") or {}).get("observedGeneration", 0)
+    return str(wanted) if wanted == seen else f"{wanted} (status speaks of {seen})"
+
+
+def _title(console: Console, text: str) -> None:
+    console.print(Text(f"\n{text}:", style="bold"))
+
+
+def _line(console: Console, title: str, value: object) -> None:
+    """A labelled line; nothing at all when there is no value."""
+    if value is None or value == "":
+        return
+    label = f"{title}:" if title else ""
+    console.print(f"{label:<{LABEL_WIDTH + 2}} {value}")

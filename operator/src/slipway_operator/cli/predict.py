@@ -1,0 +1,171 @@
+"""`slipway predict`: ask a served model about the rows of a file, through its public address."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from slipway_operator.cli.options import Context, Data, Kubeconfig, Namespace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import httpx
+
+    from slipway_operator.cli.answers import Answers
+    from slipway_operator.cli.client import Object
+    from slipway_operator.cli.rows import Rows
+
+STANDARD_INPUT = "-"
+DEFAULT_MAX_ROWS = 1024
+DEFAULT_MAX_BYTES = 1 << 20
+DEFAULT_SECONDS = 10
+
+
+class AnswerFormat(StrEnum):
+    """What `-o` may say."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+def predict(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the ModelDeployment.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="CSV, JSON, JSON lines or Parquet.")
+    ] = STANDARD_INPUT,
+    output: Annotated[
+        AnswerFormat | None,
+        typer.Option("-o", "--output", help="Output format.", show_default="a table"),
+    ] = None,
+    namespace: Namespace = None,
+    data: Data = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Send rows to a model and print its answers, with what its contract objects to."""
+    from slipway_operator.cli.answers import print_csv, print_table
+    from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
+    from slipway_operator.cli.rows import read_rows
+    from slipway_operator.cli.screen import print_json, standard_error, standard_output
+    from slipway_operator.cli.target import connect
+
+    client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
+    item = client.get(MODEL_DEPLOYMENT, namespace=client.namespace, name=name.rpartition("/")[2])
+    url = _url_of(item)
+    content, source = _read(file)
+    answers = _ask(item, url, read_rows(content, source))
+    if output is AnswerFormat.JSON:
+        print_json({"predictions": answers.predictions, "violations": answers.violations})
+    elif output is AnswerFormat.CSV:
+        print_csv(answers, sys.stdout)
+    else:
+        print_table(answers, standard_output())
+    for line in answers.warnings() if output is not AnswerFormat.JSON else ():
+        standard_error().print(line, style="yellow")
+
+
+def _url_of(item: "Object") -> str:
+    from slipway_operator.cli.columns import find_condition
+    from slipway_operator.cli.errors import CliError
+    from slipway_operator.cli.story import advice
+
+    name, url = item["metadata"]["name"], (item.get("status") or {}).get("url")
+    if not url or find_condition(item, "Available").get("status") != "True":
+        ready = find_condition(item, "Ready")
+        why = f"{ready.get('reason')}: {ready.get('message')}" if ready else "it was just made."
+        raise CliError(
+            f'modeldeployment "{name}" cannot answer now: {why}',
+            todo=advice(str(ready.get("reason"))) or f"Watch it: `slipway get {name} -w`.",
+        )
+    return str(url)
+
+
+def _read(file: str) -> tuple[bytes, str]:
+    from slipway_operator.cli.errors import USAGE, CliError
+
+    if file == STANDARD_INPUT:
+        if sys.stdin.isatty():
+            sys.stderr.write("Reading rows from the terminal; end with Ctrl-D.\n")
+        return sys.stdin.buffer.read(), "standard input"
+    try:
+        return Path(file).read_bytes(), f'file "{file}"'
+    except OSError as error:
+        raise CliError(f'Cannot read file "{file}": {error.strerror}.', code=USAGE) from error
+
+
+def _ask(item: "Object", url: str, rows: "Rows") -> "Answers":
+    import httpx
+    from rich.progress import track
+
+    from slipway_operator.cli.answers import Answers
+    from slipway_operator.cli.screen import standard_error
+    from slipway_operator.contract import PATH_PREDICT
+
+    serving = (item.get("spec") or {}).get("serving") or {}
+    requests = list(
+        rows.requests(
+            max_rows=int(serving.get("maxBatchRows") or DEFAULT_MAX_ROWS),
+            max_bytes=int(serving.get("maxRequestBytes") or DEFAULT_MAX_BYTES),
+        )
+    )
+    answers = Answers(predictions=[], violations=[])
+    console = standard_error()
+    seconds = float(serving.get("timeoutSeconds") or DEFAULT_SECONDS) + 5.0
+    with httpx.Client(timeout=seconds, trust_env=not url.startswith("http://127.")) as http:
+        for count, body in track(
+            requests,
+            description="Asking",
+            console=console,
+            transient=True,
+            disable=len(requests) == 1 or not console.is_terminal,
+        ):
+            start = len(answers.predictions)
+            answer = _post(http, f"{url}{PATH_PREDICT}", body, rows.media_type)
+            if answer.is_error:
+                raise _refused(item, answer, first_row=start)
+            answers.add(_json_of(answer), rows=count)
+    return answers
+
+
+def _post(http: "httpx.Client", url: str, body: bytes, media_type: str) -> "httpx.Response":
+    import httpx
+
+    from slipway_operator.cli.errors import CliError
+
+    headers = {"Content-Type": media_type, "Accept": "application/json"}
+    try:
+        return http.post(url, content=body, headers=headers)
+    except httpx.HTTPError as error:
+        raise CliError(
+            f"No answer from {url}: {str(error) or type(error).__name__}.",
+            todo="Check `slipway get`; on a cluster, that this machine reaches the address.",
+        ) from error
+
+
+def _json_of(answer: "httpx.Response") -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}
+
+
+def _refused(item: "Object", answer: "httpx.Response", *, first_row: int) -> Exception:
+    from slipway_operator.cli.answers import violation_line
+    from slipway_operator.cli.errors import CliError
+
+    body = _json_of(answer)
+    message = str(body.get("error") or answer.text.strip() or f"HTTP {answer.status_code}")
+    lines = [
+        f"  {violation_line(each, first_row=first_row)}" for each in body.get("violations") or []
+    ]
+    name = item["metadata"]["name"]
+    return CliError(
+        "\n".join([f'modeldeployment "{name}" refused the rows: {message.rstrip(".")}.', *lines]),
+        todo=f"The columns and their limits: `slipway describe {name}`."
+        if answer.status_code < 500
+        else f"Look at `slipway logs {name}`.",
+    )

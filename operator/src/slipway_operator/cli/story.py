@@ -1,0 +1,123 @@
+"""What a ModelDeployment's status says, in the words of the command line. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from slipway_operator.api.reasons import REASONS
+from slipway_operator.cli.columns import find_condition
+from slipway_operator.cli.words import count, format_number
+from slipway_operator.contract import STAGES
+
+Object = Mapping[str, Any]
+
+
+class Outcome(StrEnum):
+    """How far an applied generation is."""
+
+    DONE = "Done"
+    FAILED = "Failed"
+    WORKING = "Working"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What to tell of an object now. `reason` and `message` are Ready's, or Stalled's."""
+
+    outcome: Outcome
+    stages: tuple[str, ...]
+    reason: str
+    message: str
+    action: str
+
+
+def assess_progress(item: Object, *, generation: int) -> Progress:
+    """Whether this generation is up to date, has failed for good, or is on its way."""
+    stalled = _current(item, "Stalled", generation)
+    up_to_date = _current(item, "UpToDate", generation)
+    ready = _current(item, "Ready", generation)
+    if up_to_date.get("status") == "True":
+        outcome, source = Outcome.DONE, ready
+    elif stalled.get("status") == "True":
+        outcome, source = Outcome.FAILED, stalled
+    else:
+        outcome, source = Outcome.WORKING, ready
+    reason = str(source.get("reason", ""))
+    return Progress(
+        outcome=outcome,
+        stages=STAGES if outcome is Outcome.DONE else _stages(item, generation),
+        reason=reason,
+        message=str(source.get("message", "")),
+        action=advice(reason),
+    )
+
+
+def advice(reason: str) -> str:
+    """What the catalogue says the user should do, or an empty text."""
+    found = REASONS.get(reason)
+    return found.action if found else ""
+
+
+def is_warning(reason: str) -> bool:
+    """Whether the catalogue holds this reason for trouble."""
+    found = REASONS.get(reason)
+    return found is not None and found.event == "Warning"
+
+
+def describe_parity(parity: Mapping[str, Any] | None) -> str:
+    """One line: what was compared and how far the answers are apart."""
+    if not parity:
+        return ""
+    verdict = str(parity.get("verdict", ""))
+    if verdict == "NotNeeded":
+        return "not needed: the model is served as it came"
+    if verdict == "NotVerified":
+        return "not verified: there were no rows to compare"
+    rows, flips = int(parity.get("rows") or 0), int(parity.get("labelFlips") or 0)
+    labels = "no label differs" if flips == 0 else f"{count(flips, 'label')} differ"
+    error = parity.get("maxAbsoluteError")
+    parts = [f"{verdict.lower()} on {count(rows, 'row')}"]
+    if error is not None:
+        parts.append(f"largest difference {format_number(error)}")
+    return ", ".join([*parts, labels])
+
+
+def describe_runtime(item: Object) -> str:
+    """`ONNX`, or `Native` with the reason why."""
+    status = item.get("status") or {}
+    runtime = str(status.get("runtime") or "")
+    fallback = (report_of(item)).get("fallback")
+    if not fallback:
+        return runtime
+    return f"{runtime} ({fallback.get('reason')}: {fallback.get('message')})"
+
+
+def report_of(item: Object) -> Mapping[str, Any]:
+    """The last build report in status, or an empty one."""
+    build = (item.get("status") or {}).get("build") or {}
+    return build.get("report") or {}
+
+
+def stable_artifact(item: Object) -> str | None:
+    """The address of the artifact that answers now."""
+    status = item.get("status") or {}
+    for revision in status.get("revisions") or []:
+        if revision.get("role") == "Stable":
+            found = revision.get("artifact")
+            return None if found is None else str(found)
+    built = (status.get("build") or {}).get("artifact")
+    return None if built is None else str(built)
+
+
+def _current(item: Object, kind: str, generation: int) -> Mapping[str, Any]:
+    found = find_condition(item, kind)
+    return found if int(found.get("observedGeneration", 0)) >= generation else {}
+
+
+def _stages(item: Object, generation: int) -> tuple[str, ...]:
+    status = item.get("status") or {}
+    if int(status.get("observedGeneration", 0)) < generation:
+        return ()
+    stage = (status.get("build") or {}).get("stage")
+    return STAGES[: STAGES.index(stage) + 1] if stage in STAGES else ()

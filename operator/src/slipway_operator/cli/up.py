@@ -1,0 +1,129 @@
+"""`slipway up`: start the laptop engine or join it, apply, wait, show; stay until Ctrl-C."""
+
+import signal
+import time
+from typing import Annotated
+
+import typer
+
+from slipway_operator.cli.options import Data, Namespace, Timeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType
+
+    from rich.console import Console
+
+    from slipway_operator.cli.client import Client
+    from slipway_operator.cli.documents import Document
+
+LOOK_SECONDS = 1.0
+
+
+def up(
+    *,
+    files: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--filename", help="YAML or JSON file, folder, or - to apply."),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Leave the engine running and come back.")
+    ] = False,
+    timeout: Timeout = 600.0,
+    namespace: Namespace = None,
+    data: Data = None,
+) -> None:
+    """Serve models on this machine: start or join the engine, apply files, show addresses."""
+    from slipway_operator.cli.documents import read_documents
+    from slipway_operator.cli.screen import standard_error
+    from slipway_operator.local.launch import stop_engine
+
+    documents = read_documents(files, namespace=namespace) if files else []
+    console = standard_error()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    started = _start(data)
+    keep = False
+    try:
+        _serve(data, namespace, documents, timeout, console)
+        keep = detach or not started
+        if keep:
+            console.print("The engine goes on in the background; `slipway down` stops it.")
+            return
+        console.print("Press Ctrl-C to stop.")
+        _stay(data)
+        console.print("The engine was stopped from elsewhere.")
+        keep = True
+    except KeyboardInterrupt:
+        keep = not started
+        console.print("\nStopping.")
+    except BaseException:
+        keep = detach or not started  # a failed model is no reason to stop the others
+        raise
+    finally:
+        if not keep:
+            stop_engine(data)
+            console.print("Everything is stopped; the objects are kept.")
+
+
+def _stay(data: "Path | None") -> None:
+    """Return when the engine is gone."""
+    from slipway_operator.local.launch import find_engine
+
+    while find_engine(data) is not None:
+        time.sleep(LOOK_SECONDS)
+
+
+def _start(data: "Path | None") -> bool:
+    """True when this command started the engine, False when it joined a running one."""
+    from slipway_operator.cli.errors import CliError
+    from slipway_operator.local.errors import EngineRefused
+    from slipway_operator.local.launch import find_engine, start_engine
+
+    if find_engine(data) is not None:
+        return False
+    try:
+        start_engine(data)
+    except EngineRefused as error:
+        raise CliError(str(error)) from error
+    return True
+
+
+def _serve(
+    data: "Path | None",
+    namespace: str | None,
+    documents: list["Document"],
+    timeout_seconds: float,
+    console: "Console",
+) -> None:
+    from slipway_operator.cli.apply import apply_all
+    from slipway_operator.cli.screen import standard_output
+    from slipway_operator.cli.summary import print_summary
+    from slipway_operator.cli.target import connect_laptop
+    from slipway_operator.cli.waiting import wait_for_all
+
+    client = connect_laptop(data=data, namespace=namespace)
+    console.print(f"Engine: {client.place}")
+    if not documents:
+        return
+    models = apply_all(client, documents, console)
+    for item in wait_for_all(client, models, timeout_seconds=timeout_seconds, console=console):
+        print_summary(standard_output(), item)
+    _print_models(client)
+
+
+def _print_models(client: "Client") -> None:
+    from slipway_operator.cli.columns import columns_of, row_of
+    from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
+    from slipway_operator.cli.screen import print_table, standard_output
+    from slipway_operator.edges.clock import utc_now
+
+    items, _ = client.list(MODEL_DEPLOYMENT, namespace=client.namespace)
+    columns = columns_of(MODEL_DEPLOYMENT, wide=False, namespaces=False)
+    rows = [row_of(item, columns, utc_now()) for item in items]
+    print_table(standard_output(), [title for title, _ in columns], rows)
+
+
+def _interrupt(_number: int, _frame: "FrameType | None") -> None:
+    raise KeyboardInterrupt
