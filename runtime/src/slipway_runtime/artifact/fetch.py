@@ -1,0 +1,158 @@
+"""The fetch step: the model and its samples, by digest, within limits, never opened.
+
+Network and credentials are here and nowhere else. Written for the later steps: `fetched/model/`
+and `fetched/samples/`, one file each.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from slipway_runtime.artifact.addresses import AllowList
+from slipway_runtime.artifact.egress import EgressProxy
+from slipway_runtime.artifact.from_file import copy_file
+from slipway_runtime.artifact.from_https import download_https
+from slipway_runtime.artifact.from_s3 import download_s3
+from slipway_runtime.artifact.sink import FetchDeadline, FileSink
+from slipway_runtime.artifact.uri import SourceUri, parse_uri
+from slipway_runtime.build_request import BuildRequest
+from slipway_runtime.errors import BuildError
+
+_MAX_SECRET_BYTES = 1 << 20
+
+
+class Fetcher:
+    """Fetches the files of one build, under one deadline."""
+
+    def __init__(
+        self, build: BuildRequest, *, secrets: Mapping[str, str], allowed: AllowList
+    ) -> None:
+        self._build = build
+        self._secrets = secrets
+        self._allowed = allowed
+        self._deadline = FetchDeadline(build.limits.fetch_seconds)
+        name = build.model.access.secret
+        self._secret_name = f'Secret "{name}"' if name else "spec.model.access.secretRef"
+
+    def fetch(self, work: Path) -> dict[str, Any]:
+        """Fetch everything into `work/fetched`, and return the facts of the report.
+
+        Raises:
+            BuildError: see docs/wire.md; no half file is left.
+            OSError: the work folder cannot be written.
+        """
+        model = self._build.model
+        limits = self._build.limits
+        fetched = work / "fetched"
+        shutil.rmtree(fetched, ignore_errors=True)
+        digest, size = self._one(
+            model.uri,
+            field="spec.model.uri",
+            folder=fetched / "model",
+            digest=model.digest,
+            limit_bytes=limits.model_bytes,
+            too_large="ModelTooLarge",
+            not_found="ModelNotFound",
+        )
+        facts: dict[str, Any] = {
+            "modelDigest": digest,
+            "modelBytes": size,
+            "samplesDigest": None,
+            "samplesBytes": 0,
+        }
+        if model.samples is not None:
+            digest, size = self._one(
+                model.samples.uri,
+                field="spec.model.samples.uri",
+                folder=fetched / "samples",
+                digest=model.samples.digest,
+                limit_bytes=limits.samples_bytes,
+                too_large="SamplesInvalid",
+                not_found="SamplesInvalid",
+            )
+            facts |= {"samplesDigest": digest, "samplesBytes": size}
+        return facts
+
+    def _one(
+        self,
+        text: str,
+        *,
+        field: str,
+        folder: Path,
+        digest: str | None,
+        limit_bytes: int,
+        too_large: str,
+        not_found: str,
+    ) -> tuple[str, int]:
+        uri = parse_uri(text, field=field, allow_file=self._build.allow_file)
+        what = f'{field} "{uri.shown}"'
+        with FileSink(
+            folder / uri.name,
+            what=what,
+            limit_bytes=limit_bytes,
+            too_large=too_large,
+            deadline=self._deadline,
+        ) as sink:
+            if uri.scheme == "file":
+                copy_file(uri, sink, what=what, not_found=not_found)
+            else:
+                self._download(uri, sink, what=what, not_found=not_found)
+            return sink.commit(digest), sink.size_bytes
+
+    def _download(self, uri: SourceUri, sink: FileSink, *, what: str, not_found: str) -> None:
+        with EgressProxy(self._allowed) as proxy:
+            if uri.scheme == "s3":
+                download_s3(
+                    uri,
+                    sink,
+                    what=what,
+                    not_found=not_found,
+                    access=self._build.model.access,
+                    secrets=self._secrets,
+                    secret_name=self._secret_name,
+                    proxy=proxy,
+                    allowed=self._allowed,
+                    deadline=self._deadline,
+                )
+            else:
+                download_https(
+                    uri,
+                    sink,
+                    what=what,
+                    not_found=not_found,
+                    secrets=self._secrets,
+                    secret_name=self._secret_name,
+                    proxy=proxy,
+                    allowed=self._allowed,
+                    deadline=self._deadline,
+                )
+
+
+def read_secrets(folder: Path | None) -> dict[str, str]:
+    """Read the mounted Secret: one file a key, as Kubernetes writes them.
+
+    Raises:
+        BuildError: `ModelAccessDenied` when a key is too long or no text.
+    """
+    secrets: dict[str, str] = {}
+    if folder is None or not folder.is_dir():
+        return secrets
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        try:
+            with path.open("rb") as stream:
+                content = stream.read(_MAX_SECRET_BYTES + 1)
+            secrets[path.name] = content.decode().strip("\r\n")
+        except UnicodeDecodeError as error:
+            raise BuildError(
+                "ModelAccessDenied",
+                f'Cannot use the Secret of spec.model.access: key "{path.name}" is not UTF-8 text.',
+            ) from error
+        if len(content) > _MAX_SECRET_BYTES:
+            raise BuildError(
+                "ModelAccessDenied",
+                f'Cannot use the Secret of spec.model.access: key "{path.name}" is too long.',
+            )
+    return secrets

@@ -1,0 +1,130 @@
+"""The one layer of an artifact: a folder as a tar+gzip that is the same for the same files.
+
+Writing: sorted names, no times, no owners. Reading: our own extractor, which takes plain files and
+folders only and counts what it writes; a registry's bytes are as hostile as any.
+"""
+
+import gzip
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from slipway_runtime.errors import BuildError
+
+_LEVEL = 3  # models are mostly floats: more effort saves little and costs seconds
+_CHUNK = 1 << 20
+MAX_ENTRIES = 10_000
+MAX_DEPTH = 32
+MAX_NAME_BYTES = 255
+# Trees and sparse weights shrink well; a bomb shrinks a thousandfold.
+MAX_RATIO = 200
+RATIO_FREE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFile:
+    """One file of the layer: its path inside, and where its bytes are now."""
+
+    inside: str
+    source: Path
+
+
+def list_files(folder: Path, *, inside: str) -> Iterator[LayerFile]:
+    """All plain files below `folder`, as they shall be called inside the layer.
+
+    Raises:
+        ValueError: there is a link or a special file.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ValueError(f'"{path.relative_to(folder)}" is a link or a special file.')
+        if path.is_file():
+            relative = path.relative_to(folder).as_posix()
+            yield LayerFile(inside=f"{inside}/{relative}" if inside else relative, source=path)
+
+
+def write_layer(files: list[LayerFile], target: IO[bytes]) -> None:
+    """Write the layer; equal files give equal bytes.
+
+    Raises:
+        OSError: a file cannot be read, or the target cannot be written.
+    """
+    with (
+        gzip.GzipFile(
+            filename="", mode="wb", fileobj=target, mtime=0, compresslevel=_LEVEL
+        ) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for file in sorted(files, key=lambda one: one.inside):
+            entry = tarfile.TarInfo(file.inside)
+            entry.size = file.source.stat().st_size
+            entry.mode = 0o644
+            with file.source.open("rb") as stream:
+                archive.addfile(entry, stream)
+
+
+def extract_layer(stream: IO[bytes], folder: Path, *, packed_bytes: int, limit_bytes: int) -> None:
+    """Unpack a layer into the fresh, empty `folder`.
+
+    Args:
+        packed_bytes: the layer's size, for the ratio.
+        limit_bytes: the most that may be written.
+
+    Raises:
+        BuildError: `ArchiveUnsafe` (a member is named) or `ArchiveTooLarge`.
+        OSError: the folder cannot be written.
+    """
+    most = min(limit_bytes, max(RATIO_FREE_BYTES, packed_bytes * MAX_RATIO))
+    seen: set[str] = set()
+    written = 0
+    try:
+        with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+            for member in archive:
+                if len(seen) >= MAX_ENTRIES:
+                    raise _too_large(f"more than {MAX_ENTRIES} entries")
+                _check_member(member, seen)
+                written += member.size
+                if written > most:
+                    raise _too_large(f"more than {most} bytes")
+                target = folder / member.name
+                if member.isdir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source = archive.extractfile(member)
+                if source is None:
+                    raise _unsafe(member.name, "is not a plain file")
+                with target.open("xb") as out:
+                    while chunk := source.read(_CHUNK):
+                        out.write(chunk)
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+        raise _unsafe("(the archive)", f"cannot be read: {error}") from error
+
+
+def _check_member(member: tarfile.TarInfo, seen: set[str]) -> None:
+    name = member.name
+    parts = name.split("/")
+    if not (member.isreg() or member.isdir()):
+        raise _unsafe(name, "is a link or a special file")
+    if name.startswith("/") or ".." in parts or "" in parts or "\\" in name or "\0" in name:
+        raise _unsafe(name, "leads out of the folder")
+    if len(parts) > MAX_DEPTH or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
+        raise _unsafe(name[:100], "is too deep or too long")
+    if member.mode & 0o7000:
+        raise _unsafe(name, "has set-user, set-group or sticky bits")
+    folded = name.casefold()
+    if folded in seen:
+        raise _unsafe(name, "is there twice")
+    seen.add(folded)
+
+
+def _unsafe(name: str, why: str) -> BuildError:
+    return BuildError(
+        "ArchiveUnsafe", f'Will not unpack the artifact: member "{name}" {why}; publish it again.'
+    )
+
+
+def _too_large(why: str) -> BuildError:
+    return BuildError("ArchiveTooLarge", f"Will not unpack the artifact: it holds {why}.")
