@@ -42,6 +42,7 @@ class ModelFacts(_Wire, frozen=True, kw_only=True):
     estimator: str
     task: Task
     training_versions: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()  # what loading it warned of
 
 
 class Fallback(_Wire, frozen=True, kw_only=True):
@@ -137,6 +138,7 @@ class Parity(_Wire, frozen=True, kw_only=True):
     rows: Count = 0
     sample_rows: Count = 0
     probe_rows: Count = 0
+    dropped_rows: Count = 0  # probes that the original itself refuses
     max_absolute_error: float | None = None
     max_relative_error: float | None = None
     label_flips: Count = 0

@@ -1,0 +1,398 @@
+"""Walks through a fitted scikit-learn model and notes what each step tells about each column.
+
+A column travels as a *lane*: its place in the model's input and the affine map back to the raw
+value, so that a threshold behind a scaler can be told in the user's units. Steps are known by the
+attributes they have, so nothing of scikit-learn is imported and nothing of the model is run.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from slipway_runtime.contract_of.reading import ColumnReading, is_missing, plain
+from slipway_runtime.contract_of.unwrap import allows_missing, unwrap
+
+MAX_POINTS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A raw column on its way through the model: raw value = value · scale + shift."""
+
+    column: int
+    scale: float = 1.0
+    shift: float = 0.0
+    filled: bool = False
+
+    @property
+    def exact(self) -> bool:
+        return self.scale == 1.0 and self.shift == 0.0
+
+    def to_raw(self, value: float) -> float:
+        return float(value) * self.scale + self.shift
+
+
+Lanes = list[Lane | None]
+
+
+def walk(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """Note what `step` tells about the columns in `lanes`; return the lanes that leave it.
+
+    A None lane is a value that no longer belongs to one raw column.
+    """
+    step = unwrap(step)
+    if step is None or step == "passthrough":
+        return lanes
+    for attribute, handler in _HANDLERS:
+        if hasattr(step, attribute):
+            return handler(step, lanes, columns)
+    return _walk_unknown(step, lanes, columns)
+
+
+def _walk_pipeline(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    for _, part in step.steps:  # type: ignore[attr-defined]
+        lanes = walk(part, lanes, columns)
+    return lanes
+
+
+def _walk_columns(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """ColumnTransformer: each transformer with its own columns, outputs side by side."""
+    out: Lanes = []
+    taken: set[int] = set()
+    where: dict[str, list[int]] = step._transformer_to_input_indices  # type: ignore[attr-defined]
+    for name, part, _ in step.transformers_:  # type: ignore[attr-defined]
+        if isinstance(part, str) and part == "drop":
+            continue
+        positions = [int(position) for position in where.get(name, [])]
+        taken.update(positions)
+        out += walk(part, [lanes[position] for position in positions], columns)
+    for position, lane in enumerate(lanes):
+        if position not in taken and lane is not None:
+            columns[lane.column].used = False
+    return out
+
+
+def _walk_union(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    out: Lanes = []
+    for _, part in step.transformer_list:  # type: ignore[attr-defined]
+        if not (isinstance(part, str) and part == "drop"):
+            out += walk(part, lanes, columns)
+    return out
+
+
+def _walk_vectorizer(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    vocabulary = getattr(step, "vocabulary_", None) or {}
+    words = tuple(sorted(str(word) for word in vocabulary))
+    for reading in _readings(lanes, columns):
+        reading.kind = "Text"
+        reading.words = tuple(dict.fromkeys((*reading.words, *words)))
+        reading.missing_refused = True
+    return [None] * len(words)
+
+
+def _walk_encoder(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """OneHotEncoder, OrdinalEncoder, TargetEncoder: `categories_`, an array a column."""
+    takes_unknown = getattr(step, "handle_unknown", "ignore") != "error"
+    categories = step.categories_  # type: ignore[attr-defined]
+    for lane, known in zip(lanes, categories, strict=False):
+        if lane is None:
+            continue
+        reading = columns[lane.column]
+        reading.kind = "Categorical"
+        values = tuple(known.tolist()) if hasattr(known, "tolist") else tuple(known)
+        reading.categories = tuple(dict.fromkeys((*(reading.categories or ()), *values)))
+        reading.unknown_allowed = takes_unknown
+        holes = [value for value in values if is_missing(value)]
+        if holes:
+            reading.missing_taken = True
+            reading.missing_token = None if holes[0] is None else float("nan")
+        elif not lane.filled:
+            reading.missing_refused = True
+    return [None] * _encoded_width(step, len(categories))
+
+
+def _encoded_width(step: object, columns: int) -> int:
+    """Columns that leave an encoder: OneHotEncoder counts them, TargetEncoder has a row each."""
+    counts = getattr(step, "_n_features_outs", None)
+    if counts is not None:
+        return int(sum(counts))
+    encodings = getattr(step, "encodings_", None)
+    return len(encodings) if encodings is not None else columns
+
+
+def _walk_imputer(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    out: Lanes = []
+    for lane, fill in zip(lanes, step.statistics_, strict=False):  # type: ignore[attr-defined]
+        if lane is None:
+            out.append(None)
+            continue
+        reading = columns[lane.column]
+        reading.missing_taken = True
+        if isinstance(fill, str):
+            reading.kind = reading.kind or "Categorical"
+        elif not getattr(step, "strategy", "") == "most_frequent":
+            reading.kind = reading.kind or "Numerical"
+        if getattr(step, "missing_values", None) is None:
+            reading.missing_token = None
+        if not is_missing(fill):
+            if reading.default is None and lane.exact:
+                reading.default = plain(fill)
+            out.append(replace(lane, filled=True))
+        elif getattr(step, "keep_empty_features", False):
+            out.append(replace(lane, filled=True))
+        if not isinstance(fill, str) and not is_missing(fill) and reading.centre is None:
+            reading.centre = lane.to_raw(float(fill))
+    if getattr(step, "add_indicator", False):
+        indicator = getattr(step, "indicator_", None)
+        out += [None] * len(getattr(indicator, "features_", ()))
+    return out
+
+
+def _walk_neighbour_imputer(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """KNNImputer, IterativeImputer: numbers, filled from other columns."""
+    for reading in _readings(lanes, columns):
+        reading.kind = reading.kind or "Numerical"
+        reading.missing_taken = True
+    return [None if lane is None else replace(lane, filled=True) for lane in lanes]
+
+
+def _walk_scaler(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """Standard, Robust, MinMax and MaxAbs scalers: out = (value - centre) / scale."""
+    width = len(lanes)
+    scales = _vector(getattr(step, "scale_", None), width, 1.0)
+    if hasattr(step, "data_min_"):
+        lows, highs = _vector(step.data_min_, width, 0.0), _vector(step.data_max_, width, 0.0)  # type: ignore[attr-defined]
+        shifts = -_vector(step.min_, width, 0.0) / scales  # type: ignore[attr-defined]
+        scales = 1.0 / scales
+        centres, spreads = (lows + highs) / 2, (highs - lows) / 2
+        _note_ranges(lanes, columns, lows, highs)
+    elif hasattr(step, "max_abs_"):
+        tops = _vector(step.max_abs_, width, 1.0)
+        shifts, centres, spreads = np.zeros(width), np.zeros(width), tops
+        _note_ranges(lanes, columns, -tops, tops)
+    else:
+        centre = getattr(step, "mean_", None)
+        shifts = _vector(centre if centre is not None else getattr(step, "center_", None), width, 0)
+        centres, spreads = shifts, scales
+        if getattr(step, "with_mean", True) is False or getattr(step, "with_centering", 1) is False:
+            shifts = np.zeros(width)
+    out: Lanes = []
+    for index, lane in enumerate(lanes):
+        if lane is None:
+            out.append(None)
+            continue
+        reading = columns[lane.column]
+        reading.kind = reading.kind or "Numerical"
+        reading.centre = lane.to_raw(centres[index])
+        reading.spread = abs(float(spreads[index]) * lane.scale) or 1.0
+        out.append(
+            replace(
+                lane,
+                scale=float(scales[index]) * lane.scale,
+                shift=lane.to_raw(shifts[index]),
+            )
+        )
+    return out
+
+
+def _walk_bins(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """KBinsDiscretizer: the edges are where the answer changes."""
+    for lane, edges in zip(lanes, step.bin_edges_, strict=False):  # type: ignore[attr-defined]
+        if lane is not None:
+            columns[lane.column].kind = columns[lane.column].kind or "Numerical"
+            _note_thresholds(lane, columns, np.asarray(edges[1:-1], dtype=np.float64))
+            _note_ranges([lane], columns, np.asarray(edges[:1]), np.asarray(edges[-1:]))
+    return [None] * len(lanes)
+
+
+def _walk_selector(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """Feature selection keeps some lanes as they are."""
+    support = np.asarray(step.get_support())  # type: ignore[attr-defined]
+    _note_numbers(step, lanes, columns)
+    return [lane for lane, kept in zip(lanes, support, strict=False) if kept]
+
+
+def _walk_function(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """FunctionTransformer: without a function its input, else something unknown."""
+    if step.func is None:  # type: ignore[attr-defined]
+        return lanes
+    return [None] * len(lanes)
+
+
+def _walk_tree(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    _note_numbers(step, lanes, columns)
+    tree = step.tree_  # type: ignore[attr-defined]
+    inner = tree.children_left != tree.children_right
+    _note_splits(lanes, columns, tree.feature[inner], tree.threshold[inner])
+    return [None]
+
+
+def _walk_histogram_trees(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    _note_numbers(step, lanes, columns)
+    for generation in step._predictors:  # type: ignore[attr-defined]
+        for predictor in generation:
+            nodes = predictor.nodes
+            inner = (nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)
+            _note_splits(lanes, columns, nodes["feature_idx"][inner], nodes["num_threshold"][inner])
+    return [None]
+
+
+def _walk_ensemble(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """Forests, boosting, bagging, voting, stacking: each member sees the lanes (or some)."""
+    members = step.estimators_  # type: ignore[attr-defined]
+    features = getattr(step, "estimators_features_", None)
+    for index, member in enumerate(np.asarray(members, dtype=object).ravel()):
+        if isinstance(member, str):
+            continue
+        seen = lanes
+        if features is not None:
+            seen = [lanes[int(position)] for position in features[index]]
+        walk(member, seen, columns)
+    return [None]
+
+
+def _walk_calibrated(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    for member in step.calibrated_classifiers_:  # type: ignore[attr-defined]
+        walk(member.estimator, lanes, columns)
+    return [None]
+
+
+def _walk_unknown(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """Anything else of scikit-learn calculates with numbers; a class from elsewhere may do else."""
+    if type(step).__module__.split(".")[0] == "sklearn":
+        _note_numbers(step, lanes, columns)
+    width = getattr(step, "_n_features_out", None)
+    return [None] * (width if isinstance(width, int) else len(lanes))
+
+
+def _readings(lanes: Lanes, columns: Sequence[ColumnReading]) -> list[ColumnReading]:
+    return [columns[lane.column] for lane in lanes if lane is not None]
+
+
+def _vector(
+    value: object, width: int, default: float
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    if value is None:
+        return np.full(width, default, dtype=np.float64)
+    return np.asarray(value, dtype=np.float64).ravel()
+
+
+def _note_numbers(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
+    takes_missing = allows_missing(step)
+    for lane in lanes:
+        if lane is None:
+            continue
+        reading = columns[lane.column]
+        reading.kind = reading.kind or "Numerical"
+        if not lane.filled:
+            if takes_missing:
+                reading.missing_taken = True
+            else:
+                reading.missing_refused = True
+
+        _note_known(step, lanes, columns)
+
+
+# Attributes that hold rows, or centres of rows, that the estimator has seen.
+_SEEN_ROWS = (
+    "support_vectors_", "_fit_X", "X_train_", "X_fit_", "cluster_centers_", "centroids_", "theta_",
+    "means_", "mean_",
+)  # fmt: skip
+
+
+def _note_known(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
+    """Note where the estimator's own data lay, column by column, where it keeps any of it."""
+    width = len(lanes)
+    for attribute in _SEEN_ROWS:
+        rows = _matrix(getattr(step, attribute, None), width)
+        if rows is None:
+            continue
+        for lane, values in zip(lanes, rows.T, strict=True):
+            if lane is not None:
+                reading = columns[lane.column]
+                levels = np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0])
+                reading.near.update(lane.to_raw(value) for value in levels)
+                if reading.centre is None:
+                    reading.centre = lane.to_raw(levels[2])
+                    reading.spread = float(np.std(values)) * abs(lane.scale) or None
+        return
+    weights = getattr(step, "coef_", None)
+    coefficients = getattr(step, "coefs_", None)
+    if weights is None and coefficients:
+        weights = np.asarray(coefficients[0]).T
+    rows = _matrix(weights, width)
+    if rows is not None:
+        for lane, weight in zip(lanes, np.abs(rows).max(axis=0), strict=True):
+            if lane is not None and weight > 0:
+                columns[lane.column].near.update(
+                    lane.to_raw(sign / float(weight)) for sign in (-1.0, 1.0)
+                )
+
+
+def _matrix(
+    value: object, width: int
+) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]] | None":
+    """The value as finite rows of this width, or None."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim > 2:
+        return None
+    rows = np.atleast_2d(np.asarray(value, dtype=np.float64))
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    return rows if len(rows) and rows.shape[1] == width else None
+
+
+def _note_ranges(
+    lanes: Lanes, columns: Sequence[ColumnReading], lows: object, highs: object
+) -> None:
+    for lane, low, high in zip(lanes, np.asarray(lows), np.asarray(highs), strict=False):
+        if lane is not None:
+            ends = sorted((lane.to_raw(low), lane.to_raw(high)))
+            columns[lane.column].minimum, columns[lane.column].maximum = ends
+
+
+def _note_splits(
+    lanes: Lanes, columns: Sequence[ColumnReading], features: object, thresholds: object
+) -> None:
+    where, values = np.asarray(features), np.asarray(thresholds, dtype=np.float64)
+    for position in np.unique(where):
+        lane = lanes[int(position)] if int(position) < len(lanes) else None
+        if lane is not None:
+            _note_thresholds(lane, columns, values[where == position])
+
+
+def _note_thresholds(lane: Lane, columns: Sequence[ColumnReading], values: object) -> None:
+    """Note thresholds in raw units, evenly thinned: a forest has more than anybody can probe."""
+    reading = columns[lane.column]
+    found = np.unique(np.asarray(values, dtype=np.float64))
+    found = found[np.isfinite(found)]
+    noted = reading.points if lane.exact else reading.near
+    room = MAX_POINTS - len(noted)
+    if room <= 0:
+        return
+    kept = found[np.unique(np.linspace(0, len(found) - 1, min(room, len(found))).astype(int))]
+    noted.update(lane.to_raw(value) for value in kept)
+
+
+_Handler = Callable[[object, Lanes, Sequence[ColumnReading]], Lanes]
+# By the attribute that only such a step has; the first that fits wins.
+_HANDLERS: tuple[tuple[str, _Handler], ...] = (
+    ("transformers_", _walk_columns),
+    ("transformer_list", _walk_union),
+    ("steps", _walk_pipeline),
+    ("build_analyzer", _walk_vectorizer),
+    ("categories_", _walk_encoder),
+    ("statistics_", _walk_imputer),
+    ("imputation_sequence_", _walk_neighbour_imputer),
+    ("_mask_fit_X", _walk_neighbour_imputer),
+    ("bin_edges_", _walk_bins),
+    ("data_min_", _walk_scaler),
+    ("max_abs_", _walk_scaler),
+    ("with_centering", _walk_scaler),
+    ("with_std", _walk_scaler),
+    ("get_support", _walk_selector),
+    ("func", _walk_function),
+    ("_predictors", _walk_histogram_trees),
+    ("tree_", _walk_tree),
+    ("calibrated_classifiers_", _walk_calibrated),
+    ("estimators_", _walk_ensemble),
+)

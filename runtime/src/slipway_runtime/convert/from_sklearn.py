@@ -1,0 +1,189 @@
+"""Converts a fitted scikit-learn model to ONNX, one attempt at a time.
+
+`list_attempts` ranks what is worth trying; `convert_sklearn` makes one. Whether the result is right
+is not decided here but by `parity`.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from slipway_runtime.artifact.manifest import Datatype, InputTensor
+from slipway_runtime.contract_of.reading import ColumnReading
+from slipway_runtime.contract_of.unwrap import first_step, nested
+from slipway_runtime.convert.graph import Wanted, finish_graph, to_bytes
+from slipway_runtime.convert.original import Original
+from slipway_runtime.convert.rewrite import has_sparse_encoding, rewrite_for_onnx
+from slipway_runtime.convert.tree_missing import send_missing_like_sklearn
+
+OPSET = {"": 18, "ai.onnx.ml": 3}
+MATRIX_INPUT = "X"
+# scikit-learn's default token pattern, in the words of RE2 and with letters of every script.
+_DEFAULT_TOKENS = r"(?u)\b\w\w+\b"
+_UNICODE_TOKENS = r"[\p{L}\p{N}_][\p{L}\p{N}_]+"
+_TEXT_LOCALE = "C.UTF-8"
+
+
+class Unsupported(Exception):
+    """The converter failed; `final` when no option can help, for want of a converter."""
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One way of converting: `double` inputs, `dense` one-hot, `exact` distances of neighbours."""
+
+    name: str
+    double: bool = False
+    dense: bool = False
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """ONNX bytes and the inputs that they take, each with its columns."""
+
+    content: bytes
+    inputs: tuple[InputTensor, ...]
+
+
+def list_attempts(model: object) -> tuple[Attempt, ...]:
+    """Rank the attempts: the fastest first, then the more exact, then what cures a known cause."""
+    attempts = [Attempt(name="float32"), Attempt(name="float64", double=True)]
+    if has_sparse_encoding(model):
+        attempts.append(Attempt(name="float32, dense one-hot", dense=True))
+    if any(hasattr(part, "_fit_X") and hasattr(part, "n_neighbors") for part in nested(model)):
+        attempts.append(Attempt(name="float64, exact distances", double=True, exact=True))
+    return tuple(attempts)
+
+
+def is_table(original: Original) -> bool:
+    """Whether the model gets one input a column: when it picks columns, or they differ in type."""
+    reading = original.reading
+    if reading.feeding == "Texts":
+        return True
+    if len({column.values for column in reading.columns}) > 1:
+        return True
+    return reading.named and hasattr(first_step(original.model), "transformers_")
+
+
+def convert_sklearn(original: Original, attempt: Attempt) -> Converted:
+    """Make one conversion.
+
+    Raises:
+        Unsupported: there is no converter for a part of the model, or the converter failed.
+    """
+    import skl2onnx
+    from skl2onnx.common import exceptions
+
+    model = rewrite_for_onnx(original.model, dense=attempt.dense)
+    inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            onnx_model = skl2onnx.convert_sklearn(
+                model,
+                name="slipway",
+                initial_types=[(tensor.name, _tensor_type(tensor)) for tensor in inputs],
+                options=_options(model, original, attempt),
+                target_opset=dict(OPSET),
+            )
+        except (exceptions.MissingShapeCalculator, exceptions.MissingConverter) as error:
+            raise Unsupported(_first_sentence(error), final=True) from error
+        except Exception as error:  # an edge: the converter raises whatever numpy and protobuf do
+            raise Unsupported(f"{type(error).__name__}: {_first_sentence(error)}") from error
+    send_missing_like_sklearn(onnx_model, model)
+    finish_graph(onnx_model, _wanted(onnx_model, original))
+    return Converted(content=to_bytes(onnx_model), inputs=inputs)
+
+
+def list_inputs(original: Original, *, number: Datatype = "FP32") -> tuple[InputTensor, ...]:
+    """The inputs of the model when it is served: one a column for tables, else one matrix."""
+    columns = original.reading.columns
+    if is_table(original):
+        return tuple(
+            InputTensor(
+                name=column.name,
+                datatype=_datatype(column, number),
+                shape=(-1, 1),
+                columns=(column.name,),
+            )
+            for column in columns
+        )
+    return (
+        InputTensor(
+            name=MATRIX_INPUT,
+            datatype=_datatype(columns[0], number),
+            shape=(-1, len(columns)),
+            columns=original.reading.names,
+        ),
+    )
+
+
+def _datatype(column: ColumnReading, number: Datatype) -> Datatype:
+    held: dict[str, Datatype] = {"Text": "BYTES", "Integer": "INT64", "Boolean": "BOOL"}
+    return held.get(column.values, number)
+
+
+def _tensor_type(tensor: InputTensor) -> Any:
+    from skl2onnx.common import data_types
+
+    kinds = {
+        "BYTES": data_types.StringTensorType,
+        "INT64": data_types.Int64TensorType,
+        "BOOL": data_types.BooleanTensorType,
+        "FP64": data_types.DoubleTensorType,
+        "FP32": data_types.FloatTensorType,
+    }
+    return kinds[tensor.datatype]([None, tensor.shape[1]])
+
+
+def _options(model: object, original: Original, attempt: Attempt) -> dict[int, dict[str, Any]]:
+    options: dict[int, dict[str, Any]] = {}
+    if original.task == "Classification":
+        options[id(model)] = {"zipmap": False}
+    for part in nested(model):
+        if hasattr(part, "build_analyzer"):
+            text = {"locale": _TEXT_LOCALE}
+            if getattr(part, "analyzer", "") == "word" and part.token_pattern == _DEFAULT_TOKENS:  # type: ignore[attr-defined]
+                text["tokenexp"] = _UNICODE_TOKENS
+            options[id(part)] = text
+        elif attempt.exact and hasattr(part, "_fit_X") and hasattr(part, "n_neighbors"):
+            options.setdefault(id(part), {})["optim"] = "cdist"
+    return options
+
+
+def _wanted(onnx_model: Any, original: Original) -> list[Wanted]:
+    """Pair the graph's outputs with the original's, in order; a further one is left out."""
+    wanted: list[Wanted] = []
+    for output, found in zip(original.outputs, onnx_model.graph.output, strict=False):
+        flat = output.role in ("Label", "Value") or (
+            output.role == "Scores" and original.task == "OutlierDetection"
+        )
+        dimensions = found.type.tensor_type.shape.dim
+        several = len(dimensions) > 1 and dimensions[1].dim_value > 1
+        cast = _label_type(original) if output.role == "Label" else None
+        wanted.append(
+            Wanted(found=found.name, name=output.name, flat=flat and not several, cast=cast)
+        )
+    return wanted
+
+
+def _label_type(original: Original) -> int | None:
+    """Keep booleans boolean and floats floating; the converter makes integers of both."""
+    classes = original.outputs[0].classes or getattr(original.model, "classes_", None)
+    if classes is None:
+        return None
+    kind = np.asarray(classes).dtype.kind
+    return {"b": int(TensorProto.BOOL), "f": int(TensorProto.DOUBLE)}.get(kind)
+
+
+def _first_sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text.split(". ")[0].split("It usually means")[0].strip().rstrip(".")[:300]

@@ -1,0 +1,180 @@
+"""Opens a scikit-learn model file, and tells in one sentence why it cannot be opened.
+
+Runs only inside the sandbox of the build (or of the model worker): unpickling runs the file's
+code. The file's kind is known before (`artifact.flavor`).
+"""
+
+import pickle
+import re
+import warnings
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from slipway_runtime.artifact.flavor import Flavor, find_training_version
+from slipway_runtime.contract_of.unwrap import is_estimator, last_step, unwrap
+from slipway_runtime.errors import BuildError
+
+_MODULE = re.compile(r"No module named '([^']+)'")
+_ATTRIBUTE = re.compile(r"[Cc]an't get attribute '([^']+)' on (?:<module '([^']+)'|(\S+))")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """An opened model, the versions that trained it (as far as told) and what loading warned of."""
+
+    model: object
+    training_versions: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Never"]) -> Loaded:
+    """Open the scikit-learn model at `path`.
+
+    Raises:
+        BuildError: `ModelUnsafe`, `ModelVersionMismatch`, `ModelUnreadable`, `OutOfMemory`.
+    """
+    trained = find_training_version(path, flavor)
+    installed = metadata.version("scikit-learn")
+    if unpickle == "Never" and flavor.loader != "skops":
+        raise BuildError(
+            "ModelUnsafe",
+            f'Reading model "{path.name}" failed: it is a {flavor.loader} file, opening it runs its '
+            'code, and spec.model.unpickle is "Never"; save it with skops.io.dump or as ONNX.',
+        )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = _open(path, flavor, unpickle)
+        except BuildError:
+            raise
+        except MemoryError as error:
+            raise BuildError(
+                "OutOfMemory",
+                f'Reading model "{path.name}" failed: it needs more memory than the build may take; '
+                "raise the build's memory limit.",
+            ) from error
+        except Exception as error:  # an edge: the file's own code runs here and may raise anything
+            raise _explain(path, error, trained=trained, installed=installed) from error
+    _check_model(path, model)
+    told = [f"{type(warning.message).__name__}: {warning.message}" for warning in caught]
+    if trained and trained != installed:
+        told = [
+            f"Trained with scikit-learn {trained}, opened with {installed}.",
+            *(text for text in told if not text.startswith("InconsistentVersionWarning")),
+        ]
+    return Loaded(
+        model=model,
+        training_versions={"scikit-learn": trained} if trained else {},
+        warnings=tuple(dict.fromkeys(text[:300] for text in told))[:10],
+    )
+
+
+def _open(path: Path, flavor: Flavor, unpickle: str) -> object:
+    if flavor.loader == "skops":
+        return _open_skops(path, unpickle)
+    if flavor.loader == "joblib":
+        import joblib
+
+        return joblib.load(path)
+    with path.open("rb") as stream:
+        return pickle.load(stream)  # noqa: S301 - inside the sandbox, and allowed by the spec
+
+
+def _open_skops(path: Path, unpickle: str) -> object:
+    """Types that skops does not know are code like a pickle's: allowed where a pickle is."""
+    import skops.io
+
+    untrusted = skops.io.get_untrusted_types(file=path)
+    if untrusted and unpickle == "Never":
+        raise BuildError(
+            "ModelUnsafe",
+            f'Reading model "{path.name}" failed: it holds types that skops does not trust '
+            f'({", ".join(sorted(untrusted)[:10])}) and spec.model.unpickle is "Never"; '
+            'train without them or set spec.model.unpickle to "Sandboxed".',
+        )
+    return skops.io.load(path, trusted=untrusted)
+
+
+def _explain(path: Path, error: Exception, *, trained: str | None, installed: str) -> BuildError:
+    missing = _missing_class(error)
+    if missing is not None and missing.split(".")[0] not in ("sklearn", "numpy", "scipy"):
+        return BuildError(
+            "ModelUnreadable",
+            f'Reading model "{path.name}" failed: it needs {missing}, which cannot be imported here; '
+            "train it with classes of installed packages (not of a script or notebook), or install "
+            "the package that holds it beside slipway-runtime.",
+        )
+    if trained and trained != installed:
+        return BuildError(
+            "ModelVersionMismatch",
+            f'Reading model "{path.name}" failed: it was saved with scikit-learn {trained} and '
+            f"cannot be opened with {installed} ({_short(error)}); train and save it with "
+            f"scikit-learn {installed}, or run slipway-runtime beside scikit-learn {trained}.",
+        )
+    return BuildError(
+        "ModelUnreadable",
+        f'Reading model "{path.name}" failed: {_short(error)}; save it again with joblib.dump, '
+        "pickle.dump or skops.io.dump and the installed scikit-learn "
+        f"{installed}.",
+    )
+
+
+def _missing_class(error: BaseException) -> str | None:
+    """Name `module.class` that could not be imported, if that is what went wrong."""
+    text = str(error)
+    found = _ATTRIBUTE.search(text)
+    if found:
+        return f"class {(found[2] or found[3]).rstrip('.')}.{found[1]}"
+    found = _MODULE.search(text)
+    if found:
+        return f"module {found[1]}"
+    return None
+
+
+def _check_model(path: Path, model: object) -> None:
+    """Refuse what is no estimator, was never fitted, or cannot answer for new rows."""
+    name = type(model).__name__
+    if not is_estimator(model):
+        hint = "save the fitted estimator itself"
+        if isinstance(model, dict):
+            held = [str(key) for key, value in model.items() if is_estimator(value)]
+            hint = f'save the estimator under key "{held[0]}" by itself' if held else hint
+        raise BuildError(
+            "ModelUnreadable",
+            f'Reading model "{path.name}" failed: it holds an object of type {name}, not a '
+            f"scikit-learn estimator; {hint}.",
+        )
+    inner = unwrap(model)
+    if not any(hasattr(inner, method) for method in ("predict", "transform")):
+        raise BuildError(
+            "ConversionUnsupported",
+            f'Reading model "{path.name}" failed: {name} has neither predict nor transform for new '
+            "rows; choose an estimator that has.",
+        )
+    if not is_fitted(inner):
+        raise BuildError(
+            "ModelUnreadable",
+            f'Reading model "{path.name}" failed: this {name} was never fitted; call fit before '
+            "saving it.",
+        )
+
+
+def is_fitted(model: object) -> bool:
+    """Whether scikit-learn finds the estimator fitted; a pipeline's end counts for all of it."""
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(last_step(model))
+    except NotFittedError:
+        return False
+    except TypeError:  # not a scikit-learn class: it cannot be asked
+        return True
+    return True
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"{type(error).__name__}: {text}"[:300]

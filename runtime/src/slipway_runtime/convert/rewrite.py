@@ -1,0 +1,129 @@
+"""Rewrites of a copy of the model that the converter needs and that change no answer.
+
+Each is proven by parity like everything else. `Denied` combinations are the opposite: they convert
+without complaint and answer wrongly, so they are refused before any row is tried.
+"""
+
+import copy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slipway_runtime.contract_of.reading import is_missing
+from slipway_runtime.contract_of.unwrap import nested
+
+# Converted by skl2onnx 1.20 with other answers and no error (measured).
+_DENIED_CLASSES = {
+    "TunedThresholdClassifierCV": "its tuned threshold is lost in the conversion",
+    "FixedThresholdClassifier": "its threshold is lost in the conversion",
+}
+
+
+def denied_reason(model: object) -> str | None:
+    """Name the part of the model that is known to convert silently wrong, and why; None: no such."""
+    for part in nested(model):
+        name = type(part).__name__
+        if name in _DENIED_CLASSES:
+            return f"{name}: {_DENIED_CLASSES[name]}"
+        if name == "SimpleImputer" and getattr(part, "add_indicator", False):
+            return "SimpleImputer(add_indicator=True): its indicator columns are lost"
+        categorical = getattr(part, "is_categorical_", None)
+        if name.startswith("HistGradientBoosting") and np.any(categorical):
+            return f"{name} with categorical features: its splits on categories are lost"
+    return None
+
+
+def rewrite_for_onnx(model: object, *, dense: bool = False) -> object:
+    """Give a model that answers the same and that the converter understands.
+
+    Args:
+        model: a fitted estimator; it is copied before anything in it is changed.
+        dense: encode one-hot columns densely.
+    """
+    if not any(_needs_rewrite(part, dense) for part in nested(model)):
+        return model
+    twin = copy.deepcopy(model)
+    for part in nested(twin):
+        _rewrite_part(part, dense)
+    return twin
+
+
+def has_sparse_encoding(model: object) -> bool:
+    """Whether some step encodes sparsely, so that the dense attempt would differ."""
+    return any(_is_sparse(part) for part in nested(model))
+
+
+def _needs_rewrite(part: object, dense: bool) -> bool:
+    return (
+        hasattr(part, "_predictors")
+        or _is_text_imputer(part)
+        or _has_missing_category(part)
+        or (dense and _is_sparse(part))
+    )
+
+
+def _rewrite_part(part: object, dense: bool) -> None:
+    if hasattr(part, "_predictors"):
+        for generation in part._predictors:
+            for predictor in generation:
+                nodes = predictor.nodes = predictor.nodes.copy()
+                nodes["num_threshold"] = round_down_to_float32(nodes["num_threshold"])
+    if _is_text_imputer(part):
+        part.missing_values = ""  # type: ignore[attr-defined]
+    if _has_missing_category(part):
+        part.categories_ = [_fill(known) for known in part.categories_]  # type: ignore[attr-defined]
+    if dense and _is_sparse(part):
+        _make_dense(part)
+
+
+def round_down_to_float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest float32 that is not above each value.
+
+    For a float32 `x`: x <= value ⇔ x <= round_down(value), so a tree fed with float32 values goes
+    the same way. Example: 0.1 (float64) → 0.09999999403953552.
+    """
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32)
+    above = rounded.astype(np.float64) > values
+    rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
+    return rounded.astype(np.float64)
+
+
+def _is_text_imputer(part: object) -> bool:
+    """A SimpleImputer of text: the server writes '' for a missing text, so that is what it fills."""
+    statistics = getattr(part, "statistics_", None)
+    if type(part).__name__ != "SimpleImputer" or statistics is None:
+        return False
+    return np.asarray(statistics).dtype.kind in "OUS" and not isinstance(part.missing_values, str)  # type: ignore[attr-defined]
+
+
+def _has_missing_category(part: object) -> bool:
+    return any(
+        getattr(known, "dtype", None) == object and any(is_missing(value) for value in known)
+        for known in getattr(part, "categories_", None) or ()
+    )
+
+
+def _fill(known: NDArray[np.object_]) -> NDArray[np.object_]:
+    if known.dtype != object:
+        return known
+    return np.array(["" if is_missing(value) else value for value in known], dtype=object)
+
+
+def _is_sparse(part: object) -> bool:
+    name = type(part).__name__
+    if name == "OneHotEncoder":
+        return bool(getattr(part, "sparse_output", False))
+    if name == "KBinsDiscretizer":
+        return getattr(part, "encode", "") == "onehot"
+    return name == "RandomTreesEmbedding" and bool(getattr(part, "sparse_output", False))
+
+
+def _make_dense(part: object) -> None:
+    if type(part).__name__ == "KBinsDiscretizer":
+        part.encode = "onehot-dense"  # type: ignore[attr-defined]
+    else:
+        part.sparse_output = False  # type: ignore[attr-defined]
+    encoder = getattr(part, "_encoder", None) or getattr(part, "one_hot_encoder_", None)
+    if encoder is not None:
+        encoder.sparse_output = False

@@ -1,0 +1,163 @@
+"""The `convert` step: from `work/fetched` to `work/converted`, with the facts for the report.
+
+`run_convert` is called inside the sandbox. It opens the model, reads its contract, converts and
+proves it, and writes the manifest; it reads and writes nothing else.
+"""
+
+import hashlib
+import shutil
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from slipway_runtime.artifact.flavor import Flavor, detect_flavor
+from slipway_runtime.artifact.manifest import Manifest, dump_manifest
+from slipway_runtime.build_request import BuildRequest
+from slipway_runtime.convert.built import Built
+from slipway_runtime.errors import BuildError
+
+_FORMATS = ("Auto", "SKLearn", "ONNX")
+
+
+def run_convert(request: BuildRequest, work: Path) -> Mapping[str, Any]:
+    """Convert what was fetched.
+
+    Args:
+        request: what to build.
+        work: the build's folder; `fetched/` is read, `converted/` is written anew.
+
+    Returns:
+        The report's facts, all but `sandbox`, which only the supervisor knows.
+
+    Raises:
+        BuildError: every way in which a model, its samples or its conversion can be wrong.
+    """
+    model_file = _only_file(work / "fetched" / "model")
+    if model_file is None:
+        raise BuildError(
+            "ModelNotFound",
+            f'Converting model "{request.model.uri}" failed: nothing was fetched; check spec.model.uri.',
+        )
+    samples_file = _only_file(work / "fetched" / "samples")
+    flavor = detect_flavor(model_file)
+    _check_format(request, flavor, model_file)
+    built = _build(request, flavor, model_file, samples_file)
+    manifest = _manifest(request, built, flavor, model_file)
+    _write(work / "converted", manifest, built, model_file)
+    return _facts(manifest)
+
+
+def _build(
+    request: BuildRequest, flavor: Flavor, model_file: Path, samples_file: Path | None
+) -> Built:
+    if flavor.format == "ONNX":
+        from slipway_runtime.convert.from_onnx import build_onnx
+
+        return build_onnx(model_file, samples_file)
+    from slipway_runtime.convert.build_sklearn import build_sklearn
+
+    return build_sklearn(
+        model_file,
+        flavor,
+        samples_file,
+        runtime=request.model.runtime,
+        unpickle=request.model.unpickle,
+    )
+
+
+def _check_format(request: BuildRequest, flavor: Flavor, model_file: Path) -> None:
+    wanted = request.model.format
+    if wanted not in _FORMATS:
+        raise BuildError(
+            "ConversionUnsupported",
+            f'Converting model "{model_file.name}" failed: spec.model.format "{wanted}" is not built '
+            "by this version; give SKLearn or ONNX.",
+        )
+    if wanted not in ("Auto", flavor.format):
+        raise BuildError(
+            "ModelUnreadable",
+            f'Reading model "{model_file.name}" failed: spec.model.format says "{wanted}" and its '
+            f'content is {flavor.format} ({flavor.loader}); correct the field or set it to "Auto".',
+        )
+
+
+def _manifest(request: BuildRequest, built: Built, flavor: Flavor, model_file: Path) -> Manifest:
+    facts = msgspec.structs.replace(
+        built.model,
+        uri=without_credentials(request.model.uri),
+        digest=f"sha256:{_digest(model_file)}",
+    )
+    return Manifest(
+        name=request.name,
+        namespace=request.namespace,
+        build_hash=request.build_hash,
+        model=facts,
+        runtime=built.runtime,
+        fallback=built.fallback,
+        files=built.files,
+        opset=built.opset,
+        signature=built.signature,
+        contract=built.contract,
+        parity=built.parity,
+        baseline=built.baseline,
+        golden=built.golden,
+        measured=built.measured,
+        converters=built.converters,
+    )
+
+
+def _write(folder: Path, manifest: Manifest, built: Built, model_file: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    target = folder / manifest.files.model
+    target.parent.mkdir(parents=True)
+    if built.content is not None:
+        target.write_bytes(built.content)
+    else:
+        shutil.copyfile(model_file, target)
+    (folder / "manifest.json").write_bytes(dump_manifest(manifest))
+
+
+def _facts(manifest: Manifest) -> Mapping[str, Any]:
+    parity, columns = manifest.parity, manifest.contract.columns
+    return {
+        "format": manifest.model.format,
+        "runtime": manifest.runtime,
+        "estimator": manifest.model.estimator,
+        "task": manifest.model.task,
+        "fallback": msgspec.to_builtins(manifest.fallback),
+        "parity": {
+            "verdict": parity.verdict,
+            "rows": parity.rows,
+            "maxAbsoluteError": parity.max_absolute_error,
+            "labelFlips": parity.label_flips,
+        },
+        "contract": {
+            "columns": len(columns),
+            "categorical": sum(column.kind == "Categorical" for column in columns),
+        },
+        "trainingVersions": dict(manifest.model.training_versions),
+    }
+
+
+def without_credentials(uri: str) -> str:
+    """Leave out what a URI may carry to open the door: user, password, query and fragment."""
+    parts = urllib.parse.urlsplit(uri)
+    if not parts.netloc:
+        return uri.split("?", 1)[0].split("#", 1)[0]
+    host = parts.netloc.rsplit("@", 1)[-1]
+    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _only_file(folder: Path) -> Path | None:
+    if not folder.is_dir():
+        return None
+    return next((path for path in sorted(folder.iterdir()) if path.is_file()), None)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
