@@ -1,0 +1,161 @@
+"""The data plane: admits, infers and renders, without knowing which protocol asked.
+
+Light work runs on the event loop; work that was measured to take longer runs in a thread, so that
+health checks and other requests are answered meanwhile.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from slipway_runtime.serving.admission import Admission
+from slipway_runtime.serving.core.answer import render_predictions
+from slipway_runtime.serving.core.faults import RequestFault, Violation
+from slipway_runtime.serving.core.gate import Admitted, Gate
+from slipway_runtime.serving.core.schema import ModelSchema
+from slipway_runtime.serving.core.session import Session
+from slipway_runtime.serving.core.table import Table
+from slipway_runtime.serving.metrics import Metrics
+from slipway_runtime.serving.v2 import InferRequest, V2Codec, render_outputs
+
+INLINE_SECONDS = 0.002  # at most this long may one inference hold the event loop
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """Outputs in the schema's order, and what the contract found."""
+
+    outputs: list[npt.NDArray[Any]]
+    violations: tuple[Violation, ...]
+
+
+class DataPlane:
+    """One model, ready to answer.
+
+    Args:
+        schema: what it takes and gives.
+        gate: its contract.
+        session: runs it.
+        places: how many threads may run it at once.
+        queue: how many requests may wait for one of them.
+        max_rows: rows in one request.
+        inline_rows: up to this many rows run on the event loop (0: never).
+    """
+
+    def __init__(
+        self,
+        *,
+        schema: ModelSchema,
+        gate: Gate,
+        session: Session,
+        metrics: Metrics,
+        places: int,
+        queue: int,
+        max_rows: int,
+        inline_rows: int,
+    ) -> None:
+        self.schema = schema
+        self.max_rows = max_rows
+        self.metrics = metrics
+        self._gate = gate
+        self._session = session
+        self._codec = V2Codec(schema, gate, max_rows=max_rows)
+        self._inline_rows = inline_rows
+        self._admission = Admission(places=places, queue=queue, metrics=metrics)
+        self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
+
+    def admit_v2(self, request: InferRequest) -> Admitted:
+        """Check a V2 request. Raises RequestFault."""
+        return self._watch(self._codec.admit, request)
+
+    def admit_table(self, table: Table) -> Admitted:
+        """Check rows. Raises RequestFault."""
+        if not self.schema.is_table:
+            raise RequestFault(
+                "ShapeInvalid",
+                "This model takes tensors, not rows; ask with the V2 protocol: "
+                f"POST /v2/models/{self.schema.name}/infer.",
+            )
+        return self._watch(self._gate.admit, table)
+
+    def _watch(self, admit: Any, request: Any) -> Admitted:
+        """Count what the contract found, also in requests that it refuses."""
+        try:
+            admitted: Admitted = admit(request)
+        except RequestFault as fault:
+            self.metrics.observe_violations(fault.violations)
+            raise
+        if admitted.violations:
+            self.metrics.observe_violations(admitted.violations)
+        return admitted
+
+    async def infer(self, admitted: Admitted, deadline: float) -> Inferred:
+        """Run the model before `deadline` (the loop's time).
+
+        Raises:
+            RequestFault: Overloaded, DeadlineExceeded, InferenceFailed, ModelCrashed.
+        """
+        metrics = self.metrics
+        if admitted.rows <= self._inline_rows:
+            started = time.perf_counter()
+            outputs = self._session.run(admitted.tensors)
+        else:
+            queued = time.perf_counter()
+            await self._admission.enter(deadline)
+            started = time.perf_counter()
+            metrics.observe_stage("queue", started - queued)
+            outputs = await self._run_in_thread(admitted, deadline)
+        metrics.observe_stage("inference", time.perf_counter() - started)
+        metrics.rows += admitted.rows
+        return Inferred(outputs, admitted.violations)
+
+    async def _run_in_thread(self, admitted: Admitted, deadline: float) -> list[npt.NDArray[Any]]:
+        """Run in a thread; the place is given back when the thread is done, not before."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._threads, self._session.run, admitted.tensors)
+        future.add_done_callback(self._on_done)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(future)
+        except TimeoutError as error:
+            raise RequestFault(
+                "DeadlineExceeded", "The model did not answer within the time limit."
+            ) from error
+
+    def _on_done(self, future: "asyncio.Future[Any]") -> None:
+        self._admission.leave()
+        if not future.cancelled():
+            future.exception()  # seen: an abandoned request's failure is nobody's surprise
+
+    def render_v2(self, inferred: Inferred, wanted: tuple[int, ...] | None) -> list[dict[str, Any]]:
+        """The outputs at positions `wanted` (None: all)."""
+        return render_outputs(inferred.outputs, self.schema.outputs, wanted)
+
+    def render_rows(self, inferred: Inferred) -> list[dict[str, Any]]:
+        """One object a row."""
+        return render_predictions(inferred.outputs, self.schema.outputs)
+
+    def describe(self, revision: str) -> Mapping[str, Any]:
+        """The model's metadata in the form of V2."""
+        return {
+            "name": self.schema.name,
+            "versions": [revision],
+            "platform": self.schema.platform,
+            "inputs": [
+                {"name": each.name, "datatype": each.datatype, "shape": list(each.shape)}
+                for each in self.schema.inputs
+            ],
+            "outputs": [
+                {"name": each.name, "datatype": each.datatype, "shape": list(each.shape)}
+                for each in self.schema.outputs
+            ],
+        }
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

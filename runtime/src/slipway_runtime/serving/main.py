@@ -1,0 +1,211 @@
+"""`slipway-runtime serve`: load, prove, serve, drain, exit. The process edge of serving."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from slipway_runtime.artifact.manifest import load_manifest
+from slipway_runtime.serving.core.faults import ModelInvalid
+from slipway_runtime.serving.core.gate import Gate
+from slipway_runtime.serving.core.golden import check_golden
+from slipway_runtime.serving.core.policies import compile_policies
+from slipway_runtime.serving.core.schema import compile_schema
+from slipway_runtime.serving.core.session import OnnxSession, Session
+from slipway_runtime.serving.core.table import table_from_rows
+from slipway_runtime.serving.dataplane import INLINE_SECONDS, DataPlane
+from slipway_runtime.serving.http import App
+from slipway_runtime.serving.metrics import Metrics, serve_metrics
+from slipway_runtime.serving.settings import Settings, SettingsInvalid, count_cpus, read_settings
+
+_QUIET_SECONDS = 0.5  # draining ends when no request was in flight for this long
+_TICK_SECONDS = 0.02
+_HEADER_BYTES = 16 << 10
+_HEADER_MILLISECONDS = 5000
+_BACKLOG = 1024
+_QUEUE_PER_PLACE = 8
+
+log = logging.getLogger("slipway.serve")
+
+
+class CannotServe(Exception):
+    """The process cannot do its work; the message is one sentence."""
+
+
+def run() -> int:
+    """Serve until SIGTERM; returns the exit code (0: drained, 1: cannot serve)."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        settings = read_settings(os.environ)
+        return asyncio.run(_serve(settings))
+    except (SettingsInvalid, ModelInvalid, CannotServe) as error:
+        log.error("%s", error)
+        return 1
+
+
+async def _serve(settings: Settings) -> int:
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+    from granian.server.embed import Server
+
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _check_port_is_free(settings.bind, settings.port_http)
+    metrics = Metrics(model=settings.model_name, revision=settings.revision)
+    try:
+        metrics_server, _ = serve_metrics(metrics, bind=settings.bind, port=settings.port_metrics)
+    except OSError as error:
+        raise CannotServe(_port_taken(settings.bind, settings.port_metrics, error)) from error
+    app = App(
+        name=settings.model_name,
+        revision=settings.revision,
+        metrics=metrics,
+        max_bytes=settings.serving.max_request_bytes,
+        timeout_seconds=settings.serving.timeout_seconds,
+        in_flight_limit=_BACKLOG,
+    )
+    server = Server(
+        app,
+        settings.bind,
+        settings.port_http,
+        interface=Interfaces.RSGI,
+        backlog=_BACKLOG,
+        websockets=False,
+        log_enabled=False,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEADER_MILLISECONDS, max_buffer_size=_HEADER_BYTES
+        ),
+    )
+    serving = loop.create_task(server.serve())
+    loading = loop.create_task(asyncio.to_thread(_load, settings, metrics))
+    try:
+        stopping = loop.create_task(stop.wait())
+        await asyncio.wait({loading, stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if loading.done():
+            app.plane = loading.result()
+            log.info("ready: model %s revision %s", settings.model_name, settings.revision)
+            await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done() and not stop.is_set():
+            serving.result()
+            raise CannotServe("Cannot go on serving: the HTTP server ended by itself.")
+        await _drain(app, metrics, settings.serving.drain_seconds)
+        return 0
+    finally:
+        metrics_server.shutdown()
+        metrics_server.server_close()
+        await _stop(server, serving)
+        if app.plane is not None:
+            app.plane.close()
+
+
+def _load(settings: Settings, metrics: Metrics) -> DataPlane:
+    """Open the model and prove it with its golden rows.
+
+    Raises:
+        ModelInvalid, CannotServe: with the sentence for the log.
+    """
+    manifest = _read_manifest(settings.model_dir)
+    schema = compile_schema(manifest)
+    serving = settings.serving
+    policies = compile_policies(schema, serving.contract.on_violation, serving.contract.stated)
+    cpus = count_cpus()
+    session: Session = OnnxSession(
+        settings.model_dir / manifest["files"]["model"], schema=schema, threads=cpus
+    )
+    missing_text = ""
+    checked = check_golden(manifest, schema=schema, session=session, missing_text=missing_text)
+    log.info("%d golden rows answered as the build saw them", checked)
+    gate = Gate(schema, policies, missing_text=missing_text)
+    return DataPlane(
+        schema=schema,
+        gate=gate,
+        session=session,
+        metrics=metrics,
+        places=cpus,
+        queue=cpus * _QUEUE_PER_PLACE,
+        max_rows=serving.max_batch_rows,
+        inline_rows=_measure_inline_rows(manifest, schema, session, gate),
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    try:
+        manifest: dict[str, Any] = msgspec.to_builtins(load_manifest(path))
+    except (OSError, ValueError) as error:
+        raise CannotServe(f"Cannot serve the artifact in {folder}: {error}") from error
+    return manifest
+
+
+def _measure_inline_rows(
+    manifest: Mapping[str, Any], schema: Any, session: Session, gate: Gate
+) -> int:
+    """How many rows take less than `INLINE_SECONDS`: these may run on the event loop."""
+    rows = list(manifest["golden"]["rows"])[:1]
+    if not rows or not schema.is_table:
+        return 0
+    tensors = gate.admit(table_from_rows(rows, limit=1)).tensors
+    seconds = min(_time(session, tensors) for _ in range(5))
+    return 0 if seconds > INLINE_SECONDS else max(1, min(64, int(INLINE_SECONDS / seconds)))
+
+
+def _time(session: Session, tensors: Any) -> float:
+    started = time.perf_counter()
+    session.run(tensors)
+    return time.perf_counter() - started
+
+
+async def _drain(app: App, metrics: Metrics, limit_seconds: float) -> None:
+    """Keep serving, say `Connection: close`, and come back when nothing is in flight any more."""
+    app.is_draining = True
+    log.info("draining, %d requests in flight", metrics.in_flight)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit_seconds
+    quiet_since = loop.time()
+    answered = metrics.requests.total()
+    while loop.time() < end and loop.time() - quiet_since < _QUIET_SECONDS:
+        await asyncio.sleep(_TICK_SECONDS)
+        if metrics.in_flight or metrics.requests.total() != answered:
+            answered = metrics.requests.total()
+            quiet_since = loop.time()
+    app.is_refusing = True
+    log.info("drained, %d requests left", metrics.in_flight)
+
+
+async def _stop(server: Any, serving: "asyncio.Task[Any]") -> None:
+    server.stop()
+    try:
+        async with asyncio.timeout(2):
+            await serving
+    except TimeoutError:
+        log.warning("the HTTP server did not stop in time")
+
+
+def _check_port_is_free(bind: str, port: int) -> None:
+    """granian shares ports with whoever holds them already, so ask first."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+        except OSError as error:
+            raise CannotServe(_port_taken(bind, port, error)) from error
+
+
+def _port_taken(bind: str, port: int, error: OSError) -> str:
+    return (
+        f"Cannot listen on {bind}:{port}: {error.strerror}; end the process that holds it or "
+        "give another port."
+    )

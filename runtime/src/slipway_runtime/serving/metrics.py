@@ -1,0 +1,133 @@
+"""What one serving process counts. Plain numbers on the hot path; text only when somebody scrapes.
+
+Everything is a counter or a fixed-bucket histogram (gauges are sums too), so that the numbers of
+several processes merge by addition.
+"""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from threading import Thread
+from typing import Any
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+
+from slipway_runtime import contract
+from slipway_runtime.serving.core.faults import Violation
+
+BUCKETS = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+)  # fmt: skip
+STAGES = ("decode", "queue", "inference", "encode")
+
+
+class Metrics:
+    """The counters of one process, for one model and revision."""
+
+    def __init__(self, *, model: str, revision: str) -> None:
+        self.model = model
+        self.revision = revision
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self.latency: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
+        self.latency_sum: defaultdict[str, float] = defaultdict(float)
+        self.stage_sum = dict.fromkeys(STAGES, 0.0)
+        self.stage_count = dict.fromkeys(STAGES, 0)
+        self.rows = 0
+        self.violations: Counter[tuple[str, str, str]] = Counter()
+        self.in_flight = 0
+        self.queue_depth = 0
+
+    def observe_request(self, protocol: str, code: int, seconds: float) -> None:
+        """Count one answered request."""
+        self.requests[protocol, code] += 1
+        self.latency[protocol][bisect_left(BUCKETS, seconds)] += 1
+        self.latency_sum[protocol] += seconds
+
+    def observe_stage(self, stage: str, seconds: float) -> None:
+        """Add the time that one request spent in one stage."""
+        self.stage_sum[stage] += seconds
+        self.stage_count[stage] += 1
+
+    def observe_violations(self, violations: Iterable[Violation]) -> None:
+        """Count rows by rule, column and policy; a stranger's column names never become labels."""
+        for violation in violations:
+            column = "" if violation.rule == "ExtraColumn" else violation.column
+            self.violations[violation.rule, column, violation.policy] += violation.count
+
+    def collect(self) -> Iterable[Metric]:
+        """Render as prometheus_client's families."""
+        base = [self.model, self.revision]
+        requests = CounterMetricFamily(
+            contract.METRIC_REQUESTS,
+            "Requests answered.",
+            labels=["model", "revision", "protocol", "code"],
+        )
+        for (protocol, code), count in list(self.requests.items()):
+            requests.add_metric([*base, protocol, str(code)], count)
+        yield requests
+        latency = HistogramMetricFamily(
+            contract.METRIC_LATENCY,
+            "Seconds from the request's head to its answer.",
+            labels=["model", "revision", "protocol"],
+        )
+        for protocol, counts in list(self.latency.items()):
+            latency.add_metric(
+                [*base, protocol], _cumulate(counts), sum_value=self.latency_sum[protocol]
+            )
+        yield latency
+        stages = SummaryMetricFamily(
+            contract.METRIC_STAGE,
+            "Seconds that requests spent in each stage.",
+            labels=["model", "revision", "stage"],
+        )
+        for stage in STAGES:
+            stages.add_metric([*base, stage], self.stage_count[stage], self.stage_sum[stage])
+        yield stages
+        for name, text, value in (
+            (contract.METRIC_IN_FLIGHT, "Requests being answered.", self.in_flight),
+            (contract.METRIC_QUEUE, "Requests waiting for the model.", self.queue_depth),
+        ):
+            gauge = GaugeMetricFamily(name, text, labels=["model", "revision"])
+            gauge.add_metric(base, value)
+            yield gauge
+        rows = CounterMetricFamily(
+            contract.METRIC_ROWS, "Rows given to the model.", labels=["model", "revision"]
+        )
+        rows.add_metric(base, self.rows)
+        yield rows
+        violations = CounterMetricFamily(
+            contract.METRIC_VIOLATIONS,
+            "Rows that broke a rule of the contract.",
+            labels=["model", "revision", "rule", "column", "policy"],
+        )
+        for labels, count in list(self.violations.items()):
+            violations.add_metric([*base, *labels], count)
+        yield violations
+
+
+def _cumulate(counts: list[int]) -> list[tuple[str, float]]:
+    total = 0
+    buckets: list[tuple[str, float]] = []
+    for bound, count in zip([*map(str, BUCKETS), "+Inf"], counts, strict=True):
+        total += count
+        buckets.append((bound, total))
+    return buckets
+
+
+def serve_metrics(metrics: Metrics, *, bind: str, port: int) -> tuple[Any, Thread]:
+    """Serve `GET /metrics` from a thread of its own; returns the server and its thread.
+
+    Raises:
+        OSError: the port cannot be listened on.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(metrics)
+    server, thread = start_http_server(port, bind, registry)
+    return server, thread
