@@ -28,11 +28,11 @@ def apply(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Create or change objects from YAML or JSON: files, folders or standard input."""
-    from slipway_operator.cli.documents import read_documents
+    from slipway_operator.cli.documents import gather_documents
     from slipway_operator.cli.screen import standard_error, standard_output
     from slipway_operator.cli.target import connect
 
-    documents = read_documents(files, namespace=namespace)
+    documents = gather_documents(files, namespace=namespace)
     client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
     models = apply_all(client, documents, standard_output())
     if wait:

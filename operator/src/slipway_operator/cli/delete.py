@@ -21,7 +21,7 @@ def delete(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Delete an object by name, or those that files name. The target is printed."""
-    from slipway_operator.cli.documents import read_documents
+    from slipway_operator.cli.documents import gather_documents
     from slipway_operator.cli.errors import USAGE, CliError
     from slipway_operator.cli.kinds import parse_reference
     from slipway_operator.cli.screen import standard_output
@@ -35,7 +35,7 @@ def delete(
         )
     client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
     if files:
-        documents = read_documents(files, namespace=namespace)
+        documents = gather_documents(files, namespace=namespace)
         doomed = [(each.kind, each.namespace, each.name) for each in documents]
     else:
         kind, name = parse_reference(first, second)

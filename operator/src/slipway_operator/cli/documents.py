@@ -4,7 +4,6 @@ A `file:` URI is relative to the folder of the file that holds it (for standard 
 current folder) and is made absolute here, before anything is applied.
 """
 
-import copy
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from slipway_operator.api.yaml_reading import read_documents
 from slipway_operator.cli.errors import USAGE, CliError
-from slipway_operator.cli.kinds import MODEL_DEPLOYMENT, Kind, kind_of
+from slipway_operator.cli.kinds import MODEL_DEPLOYMENT, SECRET, Kind
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 STANDARD_INPUT = "-"
@@ -31,7 +31,7 @@ class Document:
     source: str
 
 
-def read_documents(names: Sequence[str], *, namespace: str | None) -> list[Document]:
+def gather_documents(names: Sequence[str], *, namespace: str | None) -> list[Document]:
     """Every document of every file, in order; CliError (usage) for the first that is unfit."""
     found = [
         document
@@ -80,49 +80,34 @@ def _texts(name: str) -> Iterator[tuple[str, Path, str]]:
 
 
 def _documents(text: str, source: str, folder: Path, namespace: str | None) -> Iterator[Document]:
-    for body in _load(text, source):
-        if body is None:
-            continue
-        if not isinstance(body, dict):
-            raise CliError(
-                f"{source}: a document is {type(body).__name__}, not a mapping.",
-                todo="A document starts with apiVersion, kind, metadata and spec.",
-                code=USAGE,
-            )
-        if body.get("kind") == "List" and isinstance(body.get("items"), list):
-            members = body["items"]
-        else:
-            members = [body]
-        for member in members:
-            yield _document(member, source, folder, namespace)
-
-
-def _document(body: Any, source: str, folder: Path, namespace: str | None) -> Document:
-    if not isinstance(body, dict) or "kind" not in body or "apiVersion" not in body:
+    reading = read_documents(text)
+    if reading.errors:
+        lines = [f"  {error.message}" for error in reading.errors]
         raise CliError(
-            f"{source}: a document has no apiVersion or kind.",
-            todo=f"Start it with `apiVersion: {MODEL_DEPLOYMENT.api_version}` and "
-            f"`kind: {MODEL_DEPLOYMENT.name}`.",
-            code=USAGE,
+            "\n".join([f"Cannot read {source}:", *lines]),
+            todo="Correct the text; nothing of it was applied.",
         )
-    kind = kind_of(body)
+    for document in reading.documents:
+        yield _place(document.body, source, folder, namespace)
+
+
+def _place(body: dict[str, Any], source: str, folder: Path, namespace: str | None) -> Document:
+    kind = SECRET if body["kind"] == SECRET.name else MODEL_DEPLOYMENT
     meta = body.get("metadata")
     name = meta.get("name") if isinstance(meta, dict) else None
     if not isinstance(meta, dict) or not isinstance(name, str) or not name:
         raise CliError(
             f"{source}: a {kind.name} has no metadata.name.",
             todo="Give it a name of lower-case letters, digits and dashes.",
-            code=USAGE,
         )
-    its_namespace = meta.get("namespace")
-    if its_namespace is not None and namespace is not None and its_namespace != namespace:
+    stated = meta.get("namespace")
+    if stated is not None and namespace is not None and stated != namespace:
         raise CliError(
-            f'{source}: {kind.name} "{name}" is in namespace "{its_namespace}", not "{namespace}".',
+            f'{source}: {kind.name} "{name}" is in namespace "{stated}", not "{namespace}".',
             todo="Leave out -n or metadata.namespace.",
             code=USAGE,
         )
-    chosen = str(its_namespace or namespace or "default")
-    body = copy.deepcopy(body)
+    chosen = str(stated or namespace or "default")
     body["metadata"]["namespace"] = chosen
     if kind is MODEL_DEPLOYMENT:
         _anchor(body, folder)
@@ -137,19 +122,3 @@ def _anchor(body: dict[str, Any], folder: Path) -> None:
     for part in (model, model.get("samples")):
         if isinstance(part, dict) and "uri" in part:
             part["uri"] = make_absolute(part["uri"], folder)
-
-
-def _load(text: str, source: str) -> list[Any]:
-    import yaml
-
-    try:
-        return list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        why = getattr(error, "problem", None) or str(error)
-        raise CliError(
-            f"{source}{where}: not YAML: {why}.",
-            todo="Correct the file; indent with spaces, never with tabs.",
-            code=USAGE,
-        ) from error

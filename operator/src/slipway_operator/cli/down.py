@@ -17,11 +17,12 @@ def down(
     """Stop the engine on this machine. The objects are kept: `up` goes on where it was."""
     from slipway_operator.cli.errors import CliError
     from slipway_operator.cli.screen import standard_output
+    from slipway_operator.local.datafolder import resolve_data_folder
     from slipway_operator.local.errors import EngineRefused
     from slipway_operator.local.launch import stop_engine
 
     try:
-        stopped = stop_engine(data, purge=purge)
+        stopped = stop_engine(resolve_data_folder(data), purge=purge)
     except EngineRefused as error:
         raise CliError(str(error)) from error
     console = standard_output()

@@ -39,11 +39,12 @@ MODEL_DEPLOYMENT: Final = Kind(
 )
 POD: Final = Kind(name="Pod", plural="pods", short="po", group="", version="v1")
 EVENT: Final = Kind(name="Event", plural="events", short="ev", group="", version="v1")
+SECRET: Final = Kind(name="Secret", plural="secrets", short="sec", group="", version="v1")
 KINDS: Final = (
     MODEL_DEPLOYMENT,
     POD,
     EVENT,
-    Kind(name="Secret", plural="secrets", short="sec", group="", version="v1"),
+    SECRET,
     Kind(name="Service", plural="services", short="svc", group="", version="v1"),
     Kind(name="Deployment", plural="deployments", short="deploy", group="apps", version="v1"),
     Kind(name="Job", plural="jobs", short="job", group="batch", version="v1"),
@@ -65,19 +66,6 @@ def find_kind(word: str) -> Kind | None:
         if wanted in {kind.name.lower(), kind.plural, kind.short, kind.full_name, plural}:
             return kind
     return None
-
-
-def kind_of(document: dict[str, object]) -> Kind:
-    """The kind of a document by apiVersion and kind; CliError when Slipway does not know it."""
-    for kind in KINDS:
-        if (document.get("apiVersion"), document.get("kind")) == (kind.api_version, kind.name):
-            return kind
-    known = f"{MODEL_DEPLOYMENT.name} ({MODEL_DEPLOYMENT.api_version}), Secret (v1)"
-    raise CliError(
-        f"Cannot apply {document.get('kind')} of {document.get('apiVersion')}: not a known kind.",
-        todo=f"Use one of: {known}.",
-        code=USAGE,
-    )
 
 
 def parse_reference(first: str | None, second: str | None) -> tuple[Kind, str | None]:

@@ -99,6 +99,8 @@ def _read_json(text: bytes, source: str) -> list[Any]:
             raise CliError(
                 f"{source} is not JSON: {error}.", todo=f"Give {FORMATS}.", code=USAGE
             ) from error
+    if isinstance(found, dict) and list(found) == ["rows"] and isinstance(found["rows"], list):
+        return list(found["rows"])  # the form that the server takes too
     return found if isinstance(found, list) else [found]
 
 

@@ -30,12 +30,14 @@ def connect(
 
 def connect_laptop(*, data: Path | None, namespace: str | None) -> Client:
     """A client for the engine that runs on this data folder."""
+    from slipway_operator.local.datafolder import resolve_data_folder
     from slipway_operator.local.launch import find_engine
 
-    engine = find_engine(data)
+    folder = resolve_data_folder(data)
+    engine = find_engine(folder)
     if engine is None:
         raise CliError(
-            "No engine is running" + (f" on {data}." if data else "."),
+            f'No engine is running on data folder "{folder}".',
             todo="Start it with `slipway up`, or name a cluster with --context.",
         )
     http = httpx.Client(

@@ -35,63 +35,63 @@ def up(
     data: Data = None,
 ) -> None:
     """Serve models on this machine: start or join the engine, apply files, show addresses."""
-    from slipway_operator.cli.documents import read_documents
+    from slipway_operator.cli.documents import gather_documents
+    from slipway_operator.cli.errors import CliError
     from slipway_operator.cli.screen import standard_error
-    from slipway_operator.local.launch import stop_engine
+    from slipway_operator.local.datafolder import resolve_data_folder
+    from slipway_operator.local.launch import find_engine, stop_engine
 
-    documents = read_documents(files, namespace=namespace) if files else []
+    documents = gather_documents(files, namespace=namespace) if files else []
+    folder = resolve_data_folder(data)
     console = standard_error()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    started = _start(data)
-    keep = False
+    joined = find_engine(folder) is not None
+    keep, served = joined, False
     try:
-        _serve(data, namespace, documents, timeout, console)
-        keep = detach or not started
-        if keep:
+        if not joined:
+            _start(folder)
+        _serve(folder, namespace, documents, timeout, console)
+        served = True
+        if joined or detach:
+            keep = True
             console.print("The engine goes on in the background; `slipway down` stops it.")
             return
         console.print("Press Ctrl-C to stop.")
-        _stay(data)
-        console.print("The engine was stopped from elsewhere.")
-        keep = True
+        _stay(folder)
     except KeyboardInterrupt:
-        keep = not started
-        console.print("\nStopping.")
-    except BaseException:
-        keep = detach or not started  # a failed model is no reason to stop the others
+        if not served:
+            raise
+    except CliError:
+        keep = joined or detach  # one model that fails is no reason to stop the others
         raise
     finally:
         if not keep:
-            stop_engine(data)
-            console.print("Everything is stopped; the objects are kept.")
+            stop_engine(folder)
+            console.print("\nEverything is stopped; the objects are kept.")
 
 
-def _stay(data: "Path | None") -> None:
+def _stay(folder: "Path") -> None:
     """Return when the engine is gone."""
     from slipway_operator.local.launch import find_engine
 
-    while find_engine(data) is not None:
+    while find_engine(folder) is not None:
         time.sleep(LOOK_SECONDS)
 
 
-def _start(data: "Path | None") -> bool:
-    """True when this command started the engine, False when it joined a running one."""
+def _start(folder: "Path") -> None:
     from slipway_operator.cli.errors import CliError
     from slipway_operator.local.errors import EngineRefused
-    from slipway_operator.local.launch import find_engine, start_engine
+    from slipway_operator.local.launch import start_engine
 
-    if find_engine(data) is not None:
-        return False
     try:
-        start_engine(data)
+        start_engine(folder)
     except EngineRefused as error:
         raise CliError(str(error)) from error
-    return True
 
 
 def _serve(
-    data: "Path | None",
+    folder: "Path",
     namespace: str | None,
     documents: list["Document"],
     timeout_seconds: float,
@@ -103,7 +103,7 @@ def _serve(
     from slipway_operator.cli.target import connect_laptop
     from slipway_operator.cli.waiting import wait_for_all
 
-    client = connect_laptop(data=data, namespace=namespace)
+    client = connect_laptop(data=folder, namespace=namespace)
     console.print(f"Engine: {client.place}")
     if not documents:
         return
