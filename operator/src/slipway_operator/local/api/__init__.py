@@ -1,0 +1,1 @@
+"""The engine's HTTP API: Kubernetes' paths and semantics on loopback (docs/wire.md)."""

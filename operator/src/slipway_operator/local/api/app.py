@@ -1,0 +1,259 @@
+"""The API as an ASGI application: one handler a verb over the store.
+
+Every request needs the bearer token. Errors are ``kind: Status``. It decides nothing about models:
+that is the core's, which wakes by the store's changes.
+"""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from slipway_operator.local.api.admission import Validate, admit
+from slipway_operator.local.api.answers import build_failure, build_list, build_success, render
+from slipway_operator.local.api.logs import choose_container, find_run, stream_log
+from slipway_operator.local.api.reading import (
+    Target,
+    is_set,
+    parse_match,
+    parse_path,
+    place,
+    read_document,
+)
+from slipway_operator.local.datafolder import DataFolder
+from slipway_operator.local.errors import BadRequest, EngineError, NotFound, UnsupportedMedia
+from slipway_operator.local.kinds import POD
+from slipway_operator.local.merge import merge_patch
+from slipway_operator.local.store import Store
+
+log = logging.getLogger(__name__)
+Object = dict[str, Any]
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+
+
+class Unauthorized(EngineError):
+    """No token, or not ours."""
+
+    code, reason = 401, "Unauthorized"
+
+
+class MethodNotAllowed(EngineError):
+    """The path has no such verb."""
+
+    code, reason = 405, "MethodNotAllowed"
+
+
+class Api:
+    """The handlers; ``stop`` is called when the engine is asked to end."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        data: DataFolder,
+        token: str,
+        validate: Validate,
+        stop: Callable[[], None],
+        describe: Callable[[], Object],
+    ) -> None:
+        self._store, self._data, self._token = store, data, token
+        self._validate, self._stop, self._describe = validate, stop, describe
+
+    def build(self) -> Starlette:
+        """The application."""
+        return Starlette(
+            routes=[
+                Route("/slipway/v1/stop", self._guard(self._on_stop), methods=["POST"]),
+                Route("/slipway/v1/engine", self._guard(self._on_engine), methods=["GET"]),
+                Route(
+                    "/{path:path}",
+                    self._guard(self._on_object),
+                    methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                ),
+            ]
+        )
+
+    def _guard(
+        self, handler: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def guarded(request: Request) -> Response:
+            try:
+                given = request.headers.get("authorization", "")
+                if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+                    raise Unauthorized("The token is missing or wrong; it stands in engine.json.")
+                return await handler(request)
+            except EngineError as error:
+                return render(build_failure(error), code=error.code)
+
+        return guarded
+
+    # ── The engine itself ────────────────────────────────────────────────────────────────────
+    async def _on_stop(self, _: Request) -> Response:
+        asyncio.get_running_loop().call_later(0.05, self._stop)
+        return render(build_success("The engine stops."), code=202)
+
+    async def _on_engine(self, _: Request) -> Response:
+        return render(self._describe())
+
+    # ── Objects ──────────────────────────────────────────────────────────────────────────────
+    async def _on_object(self, request: Request) -> Response:
+        target = parse_path(request.url.path)
+        if target.part == "log" and target.kind is POD and request.method == "GET":
+            return self._log(request, target)
+        if target.part not in (None, "status") or (target.part and not target.kind.has_status):
+            raise NotFound(f'The engine serves no path "{request.url.path}".')
+        match request.method, target.name:
+            case "GET", None:
+                return self._list(request, target)
+            case "GET", str(name):
+                return render(self._store.get(target.kind, target.namespace or "", name))
+            case "POST", None if target.namespace is not None:
+                document = place(await read_document(request), target)
+                document = admit(document, target.kind, validate=self._validate)
+                return render(self._store.create(document), code=201)
+            case "PUT", str(name):
+                return await self._replace(request, target, name)
+            case "PATCH", str(name):
+                return await self._patch(request, target, name)
+            case "DELETE", str(name):
+                return await self._delete(request, target, name)
+            case _:
+                raise MethodNotAllowed(f"{request.method} is not for {request.url.path}.")
+
+    def _list(self, request: Request, target: Target) -> Response:
+        if is_set(request, "watch"):
+            return self._watch(request, target)
+        matches = parse_match(request)
+        items = self._store.list(target.kind, namespace=target.namespace)
+        return render(
+            build_list(target.kind, [item for item in items if matches(item)], self._store.version)
+        )
+
+    def _watch(self, request: Request, target: Target) -> Response:
+        matches = parse_match(request)
+        since = request.query_params.get("resourceVersion") or None
+        seconds = request.query_params.get("timeoutSeconds")
+        if since is not None and not since.isdigit():
+            raise BadRequest(f'resourceVersion "{since}" is no number.')
+        subscription = self._store.subscribe()
+
+        async def stream() -> AsyncIterator[bytes]:
+            with subscription:
+                try:
+                    async with asyncio.timeout(float(seconds) if seconds else None):
+                        if since is None:
+                            for item in self._store.list(target.kind, namespace=target.namespace):
+                                if matches(item):
+                                    yield _render_change("ADDED", item)
+                        seen = self._store.version
+                        for change in self._store.changes_since(int(since or seen)):
+                            if _concerns(change.object, change.kind, target) and matches(change.object):
+                                yield _render_change(change.type, change.object)
+                        while True:
+                            change = await subscription.next()
+                            if change.version <= seen:
+                                continue
+                            if change.kind is target.kind and _concerns(
+                                change.object, change.kind, target
+                            ) and matches(change.object):
+                                yield _render_change(change.type, change.object)
+                except TimeoutError:
+                    return
+                except EngineError as error:
+                    yield _render_change("ERROR", build_failure(error))
+
+        return StreamingResponse(stream(), media_type="application/json")
+
+    async def _replace(self, request: Request, target: Target, name: str) -> Response:
+        document = place(await read_document(request), target)
+        if target.part == "status":
+            live = self._store.get(target.kind, target.namespace or "", name)
+            uid = document["metadata"].get("uid") or live["metadata"]["uid"]
+            return render(
+                self._store.set_status(
+                    target.kind, target.namespace or "", name, uid, document.get("status") or {}
+                )
+            )
+        return render(
+            self._store.replace(admit(document, target.kind, validate=self._validate))
+        )
+
+    async def _patch(self, request: Request, target: Target, name: str) -> Response:
+        media = request.headers.get("content-type", "").partition(";")[0].strip()
+        document = await read_document(request)
+        namespace = target.namespace or ""
+        if media == APPLY and target.part is None:
+            manager = request.query_params.get("fieldManager")
+            if not manager:
+                raise BadRequest("An apply needs the query parameter fieldManager.")
+            placed = admit(place(document, target), target.kind, validate=self._validate)
+            existed = self._store.find(target.kind, namespace, name) is not None
+            return render(self._store.apply(placed, manager=manager), code=200 if existed else 201)
+        if media != MERGE:
+            raise UnsupportedMedia(
+                f'A patch of type "{media}" is not spoken here; use {APPLY} or {MERGE}.'
+            )
+        if target.part == "status":
+            return render(
+                self._store.patch(target.kind, namespace, name, document, status=True)
+            )
+        live = self._store.get(target.kind, namespace, name)
+        admit(merge_patch(live, document), target.kind, validate=self._validate)
+        return render(self._store.patch(target.kind, namespace, name, document))
+
+    async def _delete(self, request: Request, target: Target, name: str) -> Response:
+        options = await read_document(request) if await _has_body(request) else {}
+        policy = options.get("propagationPolicy") or request.query_params.get("propagationPolicy")
+        if policy not in (None, "Background"):
+            raise BadRequest(f'propagationPolicy "{policy}" is not spoken here; use Background.')
+        conditions = options.get("preconditions") or {}
+        gone = self._store.delete(
+            target.kind,
+            target.namespace or "",
+            name,
+            uid=conditions.get("uid"),
+            version=conditions.get("resourceVersion"),
+        )
+        return render(
+            build_success(
+                f'{target.kind.kind} "{name}" deleted.',
+                name=name,
+                kind=target.kind.plural,
+                uid=gone["metadata"]["uid"],
+            )
+        )
+
+    def _log(self, request: Request, target: Target) -> Response:
+        pod = self._store.get(POD, target.namespace or "", target.name or "")
+        container = choose_container(pod, request.query_params.get("container"))
+        run = find_run(self._data, pod, container, previous=is_set(request, "previous"))
+        tail = request.query_params.get("tailLines")
+        if tail is not None and not tail.isdigit():
+            raise BadRequest(f'tailLines "{tail}" is no number.')
+        stream = stream_log(
+            run, follow=is_set(request, "follow"), tail_lines=int(tail) if tail else None
+        )
+        return StreamingResponse(stream, media_type="text/plain; charset=utf-8")
+
+
+def _concerns(obj: Mapping[str, Any], kind: object, target: Target) -> bool:
+    return kind is target.kind and target.namespace in (None, obj["metadata"]["namespace"])
+
+
+def _render_change(type_: str, obj: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode({"type": type_, "object": obj}) + b"\n"
+
+
+async def _has_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0") != "0" or (
+        "transfer-encoding" in request.headers
+    )

@@ -1,0 +1,1 @@
+"""The engine's gateway: HTTPRoutes on a real Envoy."""

@@ -1,0 +1,168 @@
+"""Jobs: one pod at a time until one succeeds or too many failed, as Kubernetes' job controller does.
+
+The pod's name follows from the job and the attempt, so a crash between any two steps makes no
+second pod. Ended jobs go after ``ttlSecondsAfterFinished``. Processes are ``pods``' business.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Final
+
+from slipway_operator.edges.clock import parse_time, render_time, utc_now
+from slipway_operator.edges.queue import Backoff, KeyedLoop
+from slipway_operator.local.kinds import JOB, POD
+from slipway_operator.local.objects import (
+    child_name,
+    find_condition,
+    is_deleting,
+    is_owned_by,
+    key_of,
+    name_of,
+    namespace_of,
+    owner_reference,
+    set_condition,
+    short_hash,
+    split_key,
+    uid_of,
+)
+from slipway_operator.local.store import Change, Store
+
+Object = dict[str, Any]
+RETRIES: Final = Backoff(first_seconds=2.0, cap_seconds=60.0)
+
+
+class JobController:
+    """Makes pods for jobs and writes jobs' statuses."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+        self._loop = KeyedLoop(
+            name="job", handler=self._sync, backoff=Backoff(first_seconds=0.5, cap_seconds=10.0)
+        )
+
+    def notice(self, change: Change) -> None:
+        """Wake the job that a change concerns."""
+        if change.kind is JOB:
+            self._loop.wake(key_of(change.object))
+        elif change.kind is POD:
+            for reference in change.object["metadata"].get("ownerReferences") or ():
+                if reference.get("kind") == JOB.kind:
+                    self._loop.wake(f"{namespace_of(change.object)}/{reference['name']}")
+
+    def resync(self) -> None:
+        """Wake every job."""
+        for job in self._store.list(JOB):
+            self._loop.wake(key_of(job))
+
+    async def close(self) -> None:
+        """Stop working."""
+        await self._loop.close()
+
+    async def _sync(self, key: str) -> float | None:
+        namespace, name = split_key(key)
+        job = self._store.find(JOB, namespace, name)
+        if job is None or is_deleting(job):
+            return None
+        if find_condition(job, "Complete") or find_condition(job, "Failed"):
+            return self._expire(job)
+        pods = [p for p in self._store.list(POD, namespace=namespace) if is_owned_by(p, uid_of(job))]
+        status = dict(job.get("status") or {})
+        failed = [p for p in pods if _phase(p) == "Failed"]
+        succeeded = [p for p in pods if _phase(p) == "Succeeded"]
+        active = [p for p in pods if p not in failed and p not in succeeded]
+        status.setdefault("startTime", render_time(utc_now()))
+        status["failed"] = max(len(failed), int(status.get("failed", 0)))
+        status["succeeded"] = len(succeeded)
+        status["active"] = len(active)
+        conditions = list(status.get("conditions") or ())
+        wait: float | None = None
+        if succeeded:
+            status["completionTime"] = render_time(utc_now())
+            conditions = set_condition(conditions, type_="Complete", status=True,
+                                       reason="CompletionsReached", now=utc_now(),
+                                       message="Reached expected number of succeeded pods")  # fmt: skip
+        elif failed and (verdict := _judge(job, failed)) is not None:
+            reason, message = verdict
+            conditions = set_condition(
+                conditions, type_="Failed", status=True, reason=reason, message=message,
+                now=utc_now(),
+            )  # fmt: skip
+        elif not active:
+            wait = _compute_wait(failed)
+            if wait <= 0:
+                status["startTime"] = render_time(utc_now())
+                status["active"], wait = 1, None
+        status["conditions"] = conditions
+        self._store.set_status(JOB, namespace, name, uid_of(job), status)
+        if not active and not conditions and wait is None:
+            self._store.apply(_build_pod(job, attempt=len(failed)), manager="slipway-jobs")
+        return wait
+
+    def _expire(self, job: Object) -> float | None:
+        seconds = job["spec"].get("ttlSecondsAfterFinished")
+        ended = find_condition(job, "Complete") or find_condition(job, "Failed")
+        if seconds is None or ended is None:
+            return None
+        age = (utc_now() - parse_time(ended["lastTransitionTime"])).total_seconds()
+        if age < float(seconds):
+            return float(seconds) - age
+        self._store.delete(JOB, namespace_of(job), name_of(job), uid=uid_of(job))
+        return None
+
+
+def _phase(pod: Mapping[str, Any]) -> str:
+    return str((pod.get("status") or {}).get("phase", "Pending"))
+
+
+def _judge(job: Mapping[str, Any], failed: list[Object]) -> tuple[str, str] | None:
+    """Why the job has failed for good, or None when it may try again."""
+    newest = max(failed, key=lambda pod: int(pod["metadata"]["resourceVersion"]))
+    status = newest.get("status") or {}
+    if status.get("reason") == "DeadlineExceeded":
+        return "DeadlineExceeded", "Job was active longer than specified deadline"
+    if len(failed) > int(job["spec"].get("backoffLimit", 6)):
+        return "BackoffLimitExceeded", "Job has reached the specified backoff limit"
+    return None
+
+
+def _compute_wait(failed: list[Object]) -> float:
+    """Seconds until the next attempt; the first goes at once."""
+    if not failed:
+        return 0.0
+    ends = [
+        parse_time(state["finishedAt"])
+        for pod in failed
+        for key in ("initContainerStatuses", "containerStatuses")
+        for container in (pod.get("status") or {}).get(key) or ()
+        if (state := (container.get("state") or {}).get("terminated")) is not None
+    ]
+    if not ends:
+        return 0.0
+    due = RETRIES.compute_ceiling(len(failed)) - (utc_now() - max(ends)).total_seconds()
+    return max(0.0, due)
+
+
+def _build_pod(job: Mapping[str, Any], *, attempt: int) -> Object:
+    template = copy.deepcopy(job["spec"]["template"])
+    metadata = dict(template.get("metadata") or {})
+    labels = dict(metadata.get("labels") or {})
+    labels["batch.kubernetes.io/job-name"] = name_of(job)
+    labels["batch.kubernetes.io/controller-uid"] = uid_of(job)
+    spec = template["spec"]
+    spec.setdefault("restartPolicy", "Never")
+    deadline = job["spec"].get("activeDeadlineSeconds")
+    if deadline is not None:
+        spec.setdefault("activeDeadlineSeconds", deadline)
+    suffix = short_hash(uid_of(job), str(attempt), length=5)
+    return {
+        "apiVersion": POD.api_version,
+        "kind": POD.kind,
+        "metadata": {
+            "name": child_name(name_of(job), suffix),
+            "namespace": namespace_of(job),
+            "labels": labels,
+            "annotations": dict(metadata.get("annotations") or {}),
+            "ownerReferences": [owner_reference(job)],
+        },
+        "spec": spec,
+    }
