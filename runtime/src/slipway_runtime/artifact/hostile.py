@@ -75,7 +75,9 @@ def _list_plain(folder: Path) -> Iterator[str]:
     """Names of all files below, relative; anything but files and folders is refused."""
     waiting = [folder]
     while waiting:
-        for entry in os.scandir(waiting.pop()):
+        with os.scandir(waiting.pop()) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
             relative = Path(entry.path).relative_to(folder).as_posix()
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(Path(entry.path))

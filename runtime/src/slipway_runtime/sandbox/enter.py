@@ -25,7 +25,7 @@ _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 _SHARED_MEMORY_BYTES = 2 << 30
-_GRACE_CPU_SECONDS = 5
+_GRACE_CPU_SECONDS = 2
 _MORE_THREADS = 256
 
 
@@ -132,13 +132,11 @@ def _count_tasks_of_user() -> int | None:
     """Threads of this user now; None where the system does not tell."""
     total = 0
     try:
-        for entry in os.scandir("/proc"):
-            if entry.name.isdigit():
-                try:
+        with os.scandir("/proc") as entries:
+            for entry in filter(lambda one: one.name.isdigit(), entries):
+                with contextlib.suppress(OSError):  # it ended meanwhile
                     if entry.stat().st_uid == os.getuid():
                         total += len(os.listdir(f"/proc/{entry.name}/task"))
-                except OSError:
-                    continue  # it ended meanwhile
     except OSError:
         return None
     return total

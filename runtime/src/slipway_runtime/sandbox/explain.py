@@ -57,7 +57,7 @@ def _checked(ended: SandboxExit, doing: str) -> BuildError:
 
 def _explain_signal(ended: SandboxExit, *, policy: SandboxPolicy, doing: str) -> BuildError:
     number = -ended.code
-    cpu_spent = policy.cpu_seconds is not None and ended.cpu_seconds >= policy.cpu_seconds - 1
+    cpu_spent = policy.cpu_seconds is not None and ended.cpu_seconds >= policy.cpu_seconds
     if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu_spent):
         return BuildError(
             "DeadlineExceeded",

@@ -4,6 +4,7 @@
 with a deadline and a limit on what it may leave in its folder. What the child says is hostile.
 """
 
+import contextlib
 import os
 import selectors
 import subprocess
@@ -237,8 +238,9 @@ def is_folder_over(folder: Path, limit_bytes: int) -> bool:
     total, files = 0, 0
     waiting = [os.fspath(folder)]
     while waiting:
-        try:
-            for entry in os.scandir(waiting.pop()):
+        # What goes away while it is being counted is not counted.
+        with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
                 files += 1
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
@@ -246,8 +248,6 @@ def is_folder_over(folder: Path, limit_bytes: int) -> bool:
                     total += entry.stat(follow_symlinks=False).st_size
                 if total > limit_bytes or files > _MAX_FILES:
                     return True
-        except FileNotFoundError:
-            continue  # it went away while it was being counted
     return False
 
 
