@@ -20,9 +20,9 @@ def doc(description: str, *, effect: str | None = None) -> Meta:
 class Rule:
     """Something that must hold between the fields of one Struct, said twice: for us and in CEL.
 
-    `on` is the Struct, `field` the member that is to blame (JSON name, dotted; empty: the Struct
-    itself). `holds` takes the decoded Struct with its defaults, `cel` sees the object as it was
-    written. Both refuse the same documents; a contract test compares them row by row. `message` says
+    `on` is the Struct, `field` the member to blame (JSON name, dotted; empty: the Struct itself).
+    `holds` takes the decoded Struct with its defaults, `cel` sees the object as written. Both
+    refuse the same documents; a contract test compares them row by row. `message` says
     why and what to do, without the path and value, which are put in front.
     """
 

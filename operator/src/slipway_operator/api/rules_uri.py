@@ -29,7 +29,7 @@ def uri_rules() -> Iterable[Rule]:
             field="uri",
             reason="URIForbidden",
             message=f"a URI starts with one of {', '.join(SCHEMES)}, and has a host or bucket "
-            "where the scheme takes one; use https://HOST/PATH or s3://BUCKET/KEY, on a laptop also "
+            "if its scheme takes one; use https://HOST/PATH or s3://BUCKET/KEY, on a laptop also "
             "file:PATH",
             cel=f"self.uri.matches('{_KNOWN}')",
             holds=lambda it: re.search(_KNOWN, it.uri) is not None,

@@ -20,27 +20,30 @@ _NO_RULES: Final[RulesOf] = {}
 
 def render_schema(of: type, *, strict: bool = False, rules: RulesOf = _NO_RULES) -> JSON:
     """The schema of a Struct class; `rules` become `x-kubernetes-validations` of their Structs."""
-    return _node(mi.type_info(of), strict=strict, rules=rules)
+    return render_node(mi.type_info(of), strict=strict, rules=rules)
 
 
-def _node(node: mi.Type, *, strict: bool, rules: RulesOf) -> JSON:
+def render_node(node: mi.Type, *, strict: bool = False, rules: RulesOf = _NO_RULES) -> JSON:
+    """The schema of one node of msgspec's description of a type."""
     match node:
         case mi.Metadata():
-            return _node(node.type, strict=strict, rules=rules) | (node.extra_json_schema or {})
+            return render_node(node.type, strict=strict, rules=rules) | (
+                node.extra_json_schema or {}
+            )
         case mi.StructType():
             return _struct(node, strict=strict, rules=rules)
         case mi.UnionType():
             return _union(node, strict=strict, rules=rules)
         case mi.VarTupleType():
             return {"type": "array"} | _present(
-                items=_node(node.item_type, strict=strict, rules=rules),
+                items=render_node(node.item_type, strict=strict, rules=rules),
                 minItems=node.min_length,
                 maxItems=node.max_length,
             )
         case mi.DictType():
             keys = {"pattern": LABEL_KEY, "maxLength": 317} if strict else None
             return {"type": "object"} | _present(
-                additionalProperties=_node(node.value_type, strict=strict, rules=rules),
+                additionalProperties=render_node(node.value_type, strict=strict, rules=rules),
                 maxProperties=node.max_length,
                 propertyNames=keys,
             )
@@ -73,7 +76,7 @@ def _struct(node: mi.StructType, *, strict: bool, rules: RulesOf) -> JSON:
     validations = [rule.render() for rule in rules.get(node.cls, ())]
     return {"type": "object"} | _present(
         properties={
-            field.encode_name: _node(field.type, strict=strict, rules=rules)
+            field.encode_name: render_node(field.type, strict=strict, rules=rules)
             for field in node.fields
         },
         required=required or None,
@@ -86,7 +89,7 @@ def _union(node: mi.UnionType, *, strict: bool, rules: RulesOf) -> JSON:
     """`X | None` is an X that may be absent; an integer or a string is Kubernetes' IntOrString."""
     members = [member for member in node.types if not isinstance(member, mi.NoneType)]
     if len(members) == 1:
-        return _node(members[0], strict=strict, rules=rules)
+        return render_node(members[0], strict=strict, rules=rules)
     merged: JSON = {}
     for member in members:
         merged |= _scalar(member, strict=strict)
