@@ -9,8 +9,9 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import msgspec.inspect as mi
 import yaml
 
 from slipway_operator.api import reference
@@ -123,6 +124,8 @@ def main(arguments: list[str]) -> None:
 def _render_root() -> JSON:
     rules = rules_by_struct()
     spec = render_schema(ModelDeploymentSpec, rules=rules)
+    for field in cast("mi.StructType", mi.type_info(ModelDeploymentSpec)).fields:
+        _tell_effect(spec["properties"][field.encode_name], reference.effect_of(field.type))
     return {
         "description": "One model, served: fetched, converted, proven, launched and watched.",
         "type": "object",
@@ -136,6 +139,16 @@ def _render_root() -> JSON:
         },
         "x-kubernetes-validations": [rule.render() for rule in rules[ModelDeployment]],
     }
+
+
+def _tell_effect(schema: JSON, effect: str | None) -> None:
+    """`kubectl explain` shows of every field what its change sets off."""
+    if "description" in schema:
+        schema["description"] += f" Effect: {effect}."
+    for member in schema.get("properties", {}).values():
+        _tell_effect(member, effect)
+    if "items" in schema:
+        _tell_effect(schema["items"], effect)
 
 
 def _render_column(name: str, kind: str, path: str, wide: bool) -> JSON:

@@ -67,7 +67,7 @@ def _render_rows(struct: mi.StructType, path: str, *, effect: str) -> Iterator[s
     for field in struct.fields:
         where = f"{path}.{field.encode_name}"
         schema = render_node(field.type)
-        its_effect = _effect_of(field.type) or effect
+        its_effect = effect_of(field.type) or effect
         yield (
             f"| `{where}` | {_type_words(schema)} | {_default_words(field)} | {its_effect} "
             f"| {_cell(schema['description'])}{_not_yet_words(where)} |\n"
@@ -97,7 +97,8 @@ def _is_ours(struct: mi.StructType) -> bool:
     return struct.cls is PodTemplate or not issubclass(struct.cls, Pod)
 
 
-def _effect_of(node: mi.Type) -> str | None:
+def effect_of(node: mi.Type) -> str | None:
+    """The effect that stands at a field, None where it has that of the field above."""
     extra = node.extra if isinstance(node, mi.Metadata) else None
     return None if extra is None else str(extra["effect"])
 

@@ -27,9 +27,8 @@ def render_node(node: mi.Type, *, strict: bool = False, rules: RulesOf = _NO_RUL
     """The schema of one node of msgspec's description of a type."""
     match node:
         case mi.Metadata():
-            return render_node(node.type, strict=strict, rules=rules) | (
-                node.extra_json_schema or {}
-            )
+            inner = render_node(node.type, strict=strict, rules=rules)
+            return (node.extra_json_schema or {}) | inner
         case mi.StructType():
             return _struct(node, strict=strict, rules=rules)
         case mi.UnionType():

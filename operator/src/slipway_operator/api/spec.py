@@ -133,10 +133,10 @@ Quantities = Annotated[
 
 class Resources(Spec, frozen=True, kw_only=True):
     requests: Annotated[
-        Quantities, doc("What a pod is sure to get, such as cpu: 250m, memory: 256Mi.")
+        Quantities, doc("What a pod is sure to get. Absent: cpu 250m and memory 256Mi.")
     ] = field(default_factory=dict)
-    limits: Annotated[Quantities, doc("What a pod may use at most, such as memory: 512Mi.")] = (
-        field(default_factory=dict)
+    limits: Annotated[Quantities, doc("What a pod may use at most. Absent: memory 512Mi.")] = field(
+        default_factory=dict
     )
 
 
