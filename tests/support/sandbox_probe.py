@@ -38,7 +38,7 @@ def run_code(
     policy: SandboxPolicy,
     *,
     wall_seconds: float = 30,
-    watch: Path | None = None,
+    watch: tuple[Path, ...] = (),
     watch_bytes: int = 0,
 ) -> SandboxExit:
     """Run `code` shut in."""

@@ -21,7 +21,9 @@ def _ending(
     code: str, scratch: Path, *, wall_seconds: float = 30, **changes: int
 ) -> BuildError | None:
     policy = probe_policy(scratch, **changes)
-    ended = run_code(code, policy, wall_seconds=wall_seconds, watch=scratch, watch_bytes=64 * MIB)
+    ended = run_code(
+        code, policy, wall_seconds=wall_seconds, watch=(scratch,), watch_bytes=64 * MIB
+    )
     return explain_exit(ended, policy=policy, wall_seconds=wall_seconds, doing="Opening the model")
 
 

@@ -46,8 +46,8 @@ def redact_uri(uri: str) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return uri.partition(":")[0] + ":…"
-    if parts.scheme == "file":
-        return f"file:{parts.path}"
+    if not parts.netloc:
+        return uri.split("?", 1)[0].split("#", 1)[0]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 

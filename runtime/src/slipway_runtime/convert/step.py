@@ -6,7 +6,6 @@ proves it, and writes the manifest; it reads and writes nothing else.
 
 import hashlib
 import shutil
-import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import msgspec
 
 from slipway_runtime.artifact.flavor import Flavor, detect_flavor
 from slipway_runtime.artifact.manifest import Manifest, dump_manifest
+from slipway_runtime.artifact.uri import redact_uri
 from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.convert.built import Built
 from slipway_runtime.errors import BuildError
@@ -87,7 +87,7 @@ def _check_format(request: BuildRequest, flavor: Flavor, model_file: Path) -> No
 def _manifest(request: BuildRequest, built: Built, flavor: Flavor, model_file: Path) -> Manifest:
     facts = msgspec.structs.replace(
         built.model,
-        uri=without_credentials(request.model.uri),
+        uri=redact_uri(request.model.uri),
         digest=f"sha256:{_digest(model_file)}",
     )
     return Manifest(
@@ -110,10 +110,15 @@ def _manifest(request: BuildRequest, built: Built, flavor: Flavor, model_file: P
 
 
 def _write(folder: Path, manifest: Manifest, built: Built, model_file: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+    # The folder itself stays: in the sandbox it is the one place that may be written.
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
     target = folder / manifest.files.model
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(exist_ok=True)
     if built.content is not None:
         target.write_bytes(built.content)
     else:
@@ -141,15 +146,6 @@ def _facts(manifest: Manifest) -> Mapping[str, Any]:
         },
         "trainingVersions": dict(manifest.model.training_versions),
     }
-
-
-def without_credentials(uri: str) -> str:
-    """Leave out what a URI may carry to open the door: user, password, query and fragment."""
-    parts = urllib.parse.urlsplit(uri)
-    if not parts.netloc:
-        return uri.split("?", 1)[0].split("#", 1)[0]
-    host = parts.netloc.rsplit("@", 1)[-1]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def _only_file(folder: Path) -> Path | None:

@@ -87,17 +87,17 @@ class Sandboxed:
         *,
         enforcement: Enforcement,
         wall_seconds: float,
-        watch: Path | None = None,
+        watch: tuple[Path, ...] = (),
         watch_bytes: int = 0,
     ) -> SandboxExit:
-        """Wait for the end; kill at the deadline, or when `watch` holds more than `watch_bytes`."""
+        """Wait for the end; kill at the deadline, or when the folders `watch` hold too much."""
         deadline = time.monotonic() + wall_seconds
         stopped: str | None = None
         try:
             while self._receive(_TICK_SECONDS):
                 if time.monotonic() > deadline:
                     stopped = "deadline"
-                elif watch is not None and is_folder_over(watch, watch_bytes):
+                elif watch and holds_more(watch, watch_bytes):
                     stopped = "disk"
                 if stopped is not None:
                     break
@@ -215,7 +215,7 @@ def run_sandboxed(
     argument: Any,
     policy: SandboxPolicy,
     wall_seconds: float,
-    watch: Path | None = None,
+    watch: tuple[Path, ...] = (),
     watch_bytes: int = 0,
     python: str = sys.executable,
 ) -> SandboxExit:
@@ -233,10 +233,10 @@ def run_sandboxed(
         child.kill()
 
 
-def is_folder_over(folder: Path, limit_bytes: int) -> bool:
-    """Whether a folder holds more than `limit_bytes`, or more files than any build needs."""
+def holds_more(folders: tuple[Path, ...], limit_bytes: int) -> bool:
+    """Whether folders hold more than `limit_bytes`, or more files than any build needs."""
     total, files = 0, 0
-    waiting = [os.fspath(folder)]
+    waiting = [os.fspath(folder) for folder in folders]
     while waiting:
         # What goes away while it is being counted is not counted.
         with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:

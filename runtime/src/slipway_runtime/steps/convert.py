@@ -19,8 +19,6 @@ from slipway_runtime.sandbox import explain_exit, policy_for, run_sandboxed
 from slipway_runtime.settings import StepSettings
 from slipway_runtime.steps.summary import summarize_manifest
 
-_SCRATCH = ".scratch"
-
 
 def convert(settings: StepSettings) -> Report:
     """Convert `work/fetched` into `work/converted`.
@@ -44,10 +42,10 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
         BuildError: whatever stopped it; `BuildInterrupted` when `fetch` left nothing.
     """
     digest = fetched_digest(work)
-    converted = work / "converted"
-    scratch = converted / _SCRATCH
-    shutil.rmtree(converted, ignore_errors=True)
-    scratch.mkdir(parents=True)
+    converted, scratch = work / "converted", work / "scratch"
+    for folder in (converted, scratch):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     limits = build.limits
     policy = policy_for(
         read=(work,),
@@ -64,7 +62,7 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
         },
         policy=policy,
         wall_seconds=limits.convert_seconds,
-        watch=converted,
+        watch=(converted, scratch),
         watch_bytes=limits.scratch_bytes,
     )
     error = explain_exit(
