@@ -1,13 +1,17 @@
 """Every default of the spec, in one place.
 
 The CRD carries no `default:`, so an upgrade may choose better ones without rewriting anybody's
-object. Plain values are the defaults of the Structs in `spec*.py`; what depends on other fields is
-a `default_…` function, applied by `parse`. The result is a fully resolved spec.
+object. Plain values are the defaults of the Structs in `spec*.py`: a parsed spec is resolved; and
+what depends on other fields is a `default_…` function, for whoever builds the pods.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
+from slipway_operator.api.quantity import read_quantity
 from slipway_operator.api.vocabulary import Strategy
+
+Amounts = Mapping[str, int | str]
 
 GATEWAY_NAME: Final = "slipway"
 GATEWAY_NAMESPACE: Final = "slipway-system"
@@ -39,3 +43,24 @@ FALSE_ABORT: Final = "0.01"
 FALSE_PASS: Final = "0.05"  # noqa: S105 - a probability, not a secret
 GUARDRAIL_ERROR_RATE: Final = "0.2"
 GUARDRAIL_MIN_REQUESTS: Final = 20
+
+
+def default_resources(
+    requests: Amounts, limits: Amounts
+) -> tuple[dict[str, int | str], dict[str, int | str]]:
+    """Requests and limits of a serving pod, with what was not asked for filled in.
+
+    A pod always has a CPU request, a memory request and a memory limit; a default never contradicts
+    what was asked: with only `limits.memory: 128Mi` the request is 128Mi, not 256Mi.
+    """
+    asked_memory = requests.get("memory", _least(REQUEST_MEMORY, limits.get("memory")))
+    asked_cpu = requests.get("cpu", _least(REQUEST_CPU, limits.get("cpu")))
+    most_memory = limits.get("memory", max(LIMIT_MEMORY, asked_memory, key=read_quantity))
+    return (
+        {**requests, "cpu": asked_cpu, "memory": asked_memory},
+        {**limits, "memory": most_memory},
+    )
+
+
+def _least(default: str, limit: int | str | None) -> int | str:
+    return default if limit is None else min(default, limit, key=read_quantity)

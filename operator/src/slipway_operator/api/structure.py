@@ -242,7 +242,15 @@ def _nearest(word: str, known: Iterable[str]) -> str | None:
 
 def _wrong_type(error: Fault, subject: str, shown: str) -> tuple[str, str]:
     wanted = _TYPES[str(error.validator_value)]
-    return "TypeInvalid", f"{subject} is {shown}, but must be {wanted}. Write it as such."
+    return "TypeInvalid", f"{subject} is {shown}, but must be {wanted}. {_quote_advice(error)}"
+
+
+def _quote_advice(error: Fault) -> str:
+    if error.validator_value == "string" and isinstance(error.instance, bool):
+        return "Put it in quotes: YAML reads on, off, yes, no, y and n as true or false."
+    if error.validator_value == "string" and isinstance(error.instance, int | float):
+        return "Put it in quotes."
+    return "Write it as such."
 
 
 def _neither(_: Fault, subject: str, shown: str) -> tuple[str, str]:

@@ -1,0 +1,295 @@
+"""Every rule is said twice, in Python and in CEL: each row is refused by both, or by neither."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from api_cel import refused_in_cel
+from api_documents import document, with_model
+from slipway_operator.api import crd
+from slipway_operator.api.rules import RULES
+from slipway_operator.api.spec import ModelDeployment
+from slipway_operator.api.structure import validate_structure
+from slipway_operator.api.validation import validate_semantics
+
+SCHEMA = crd.render_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+
+def rollout(**members: Any) -> dict[str, Any]:
+    return document({"rollout": {"strategy": "Canary"} | members})
+
+
+def step(**members: Any) -> dict[str, Any]:
+    return rollout(steps=[members])
+
+
+def metric(**members: Any) -> dict[str, Any]:
+    return rollout(analysis={"metrics": [{"name": "m"} | members]})
+
+
+def resources(**members: Any) -> dict[str, Any]:
+    return document({"serving": {"resources": members}})
+
+
+def contract_rule(**members: Any) -> dict[str, Any]:
+    rule = {"column": "country", "rule": "UnknownCategory", "onViolation": "Warn"} | members
+    return document({"contract": {"rules": [rule]}})
+
+
+# id → (document, part of the message of the rule that refuses it)
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "name of 46 characters": (document(name="n" * 46), "1 to 45"),
+    "name of 64 characters": (document(name="n" * 64), "1 to 45"),
+    "name with a capital": (document(name="Churn"), "1 to 45"),
+    "name that starts with a digit": (document(name="7up"), "1 to 45"),
+    "name that ends with a dash": (document(name="churn-"), "1 to 45"),
+    "name with a dot": (document(name="churn.v2"), "1 to 45"),
+    "name like a revision": (document(name="churn-r0123456789"), "must not end in -r or -b"),
+    "name like a build": (document(name="churn-babcdefabcd"), "must not end in -r or -b"),
+    "replicas beside autoscaling": (document({"replicas": 2, "autoscaling": {}}), "excludes"),
+    "ONNX served natively": (with_model(format="ONNX", runtime="Native"), "no other original"),
+    "host name that is an address": (
+        document({"traffic": {"hostnames": ["10.0.0.1"]}}),
+        "must not be an address",
+    ),
+    "scheme nobody knows": (with_model(uri="gopher://x/model"), "starts with one of"),
+    "http": (with_model(uri="http://example.com/model"), "starts with one of"),
+    "no scheme": (with_model(uri="/models/churn.joblib"), "starts with one of"),
+    "https without a host": (with_model(uri="https:///model"), "starts with one of"),
+    "s3 without a key": (with_model(uri="s3://bucket"), "a bucket and a key"),
+    "samples with a scheme nobody knows": (
+        with_model(samples={"uri": "ftp://x/rows.csv"}),
+        "starts with one of",
+    ),
+    "samples in s3 without a key": (with_model(samples={"uri": "s3://b/"}), "a bucket and a key"),
+    "password in the model's URI": (with_model(uri="https://me:pw@example.com/m"), "a user or"),
+    "user in the model's URI": (with_model(uri="s3://me@bucket/m"), "a user or"),
+    "password in the samples' URI": (
+        with_model(samples={"uri": "https://me:pw@example.com/r"}),
+        "a user or",
+    ),
+    "password in the endpoint": (
+        with_model(access={"endpoint": "https://me:pw@store.example.com"}),
+        "a user or",
+    ),
+    "password in a database's URL": (
+        document(
+            {
+                "dependencies": [
+                    {"name": "db", "type": "SQL", "sql": {"url": "postgresql://u:p@db/x"}}
+                ]
+            }
+        ),
+        "a user or",
+    ),
+    "line end in a URI": (with_model(uri="https://example.com/a\nb"), "control characters"),
+    "line end in the samples' URI": (
+        with_model(samples={"uri": "https://example.com/a\nb"}),
+        "control characters",
+    ),
+    "tab in the endpoint": (
+        with_model(access={"endpoint": "https://example.com/\t"}),
+        "control characters",
+    ),
+    "line end in a database's URL": (
+        document({"dependencies": [{"name": "db", "type": "SQL", "sql": {"url": "x://d\n"}}]}),
+        "control characters",
+    ),
+    "endpoint that is no URL": (with_model(access={"endpoint": "store:9000"}), "https URL"),
+    "two identities": (
+        with_model(access={"secretRef": {"name": "a"}, "serviceAccountName": "b"}),
+        "exactly one identity",
+    ),
+    "request for something unknown": (resources(requests={"memroy": "1Gi"}), "resources are cpu"),
+    "limit of something unknown": (resources(limits={"gpu": 1}), "resources are cpu"),
+    "request for no CPU": (resources(requests={"cpu": 0}), "more than zero"),
+    "limit of no memory": (resources(limits={"memory": "0Mi"}), "more than zero"),
+    "request for thousandths of bytes": (resources(requests={"memory": "512m"}), "thousandths"),
+    "limit of thousandths of bytes": (resources(limits={"memory": "512m"}), "thousandths"),
+    "request above the limit": (
+        resources(requests={"memory": "1Gi"}, limits={"memory": "512Mi"}),
+        "more than its limit",
+    ),
+    "request above the limit in numbers": (
+        resources(requests={"cpu": 2}, limits={"cpu": "1500m"}),
+        "more than its limit",
+    ),
+    "reserved label": (
+        document({"serving": {"podTemplate": {"labels": {"slipway.dev/model": "x"}}}}),
+        "Slipway's own",
+    ),
+    "reserved annotation": (
+        document({"serving": {"podTemplate": {"annotations": {"app.kubernetes.io/name": "x"}}}}),
+        "Slipway's own",
+    ),
+    "Default without a value": (contract_rule(onViolation="Default"), "belongs to onViolation"),
+    "value without Default": (contract_rule(value="OTHER"), "belongs to onViolation"),
+    "Default for an extra column": (
+        contract_rule(rule="ExtraColumn", onViolation="Default", value="0"),
+        "cannot take a default",
+    ),
+    "Default for all columns": (
+        document({"contract": {"onViolation": "Default"}}),
+        "needs a value for each column",
+    ),
+    "fewest above most": (
+        document({"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}),
+        "must not be more than maxReplicas",
+    ),
+    "fewest above the default most": (
+        document({"autoscaling": {"minReplicas": 5}}),
+        "must not be more than maxReplicas",
+    ),
+    "two targets": (
+        document({"autoscaling": {"target": {"concurrency": 1, "queueDepth": 1}}}),
+        "exactly one of",
+    ),
+    "no target": (document({"autoscaling": {"target": {}}}), "exactly one of"),
+    "share below a hundredth": (
+        step(type="Weight", weight={"percent": "0.009"}),
+        "starts at 0.01",
+    ),
+    "shadow share of nothing": (step(type="Shadow", shadow={"percent": "0"}), "starts at 0.01"),
+    "step that ends before it begins": (
+        step(type="Weight", weight={"percent": 5, "minSeconds": 60, "maxSeconds": 30}),
+        "minSeconds must not be more",
+    ),
+    "step above the default end": (
+        step(type="Weight", weight={"percent": 5, "minSeconds": 1801}),
+        "minSeconds must not be more",
+    ),
+    "shadow that ends before it begins": (
+        step(type="Shadow", shadow={"percent": 5, "maxSeconds": 29}),
+        "minSeconds must not be more",
+    ),
+    "Weight without weight": (step(type="Weight"), "exactly the member of its name"),
+    "Weight with shadow": (
+        step(type="Weight", weight={"percent": 5}, shadow={"percent": 5}),
+        "exactly the member of its name",
+    ),
+    "Approval with weight": (
+        step(type="Approval", weight={"percent": 5}),
+        "exactly the member of its name",
+    ),
+    "steps with Immediate": (
+        rollout(strategy="Immediate", steps=[{"type": "Approval"}]),
+        "steps belong to",
+    ),
+    "steps with BlueGreen": (
+        rollout(strategy="BlueGreen", steps=[{"type": "Approval"}]),
+        "steps belong to",
+    ),
+    "bound of zero": (rollout(analysis={"falseAbort": "0"}), "decides nothing"),
+    "bound of one": (rollout(analysis={"falsePass": "1.0"}), "decides nothing"),
+    "tolerated above the ceiling": (
+        metric(type="ErrorRate", errorRate={"tolerated": "0.02", "ceiling": "0.01"}),
+        "must not be more than ceiling",
+    ),
+    "metric without its member": (metric(type="Agreement"), "exactly the member of its name"),
+    "metric with another's member": (
+        metric(type="ErrorRate", agreement={"min": "0.98"}),
+        "exactly the member of its name",
+    ),
+    "dependency without its member": (
+        document({"dependencies": [{"name": "db", "type": "SQL"}]}),
+        "exactly the member of its name",
+    ),
+}
+
+METRICS = {
+    "ErrorRate": {"errorRate": {"tolerated": "0.005", "ceiling": "0.01", "relative": "1.0"}},
+    "SlowFraction": {"slowFraction": {"baselineQuantile": "0.99", "relative": "1.5"}},
+    "ViolationRate": {"violationRate": {"tolerated": "0.01", "relative": "1.5"}},
+    "Agreement": {"agreement": {"min": "0.98", "tolerance": "0.001"}},
+    "PredictionDrift": {"predictionDrift": {"max": "0.1"}},
+    "GroundTruth": {"groundTruth": {"metric": "Accuracy", "minimum": "-0.02"}},
+    "Prometheus": {"prometheus": {"good": "sum(a)", "total": "sum(b)"}},
+}
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "the least": document(),
+    "name of 45 characters": document(name="n" * 45),
+    "name of one letter": document(name="n"),
+    "name that only looks like a revision": document(name="churn-r012345678"),
+    "host names": document({"traffic": {"hostnames": ["churn.example.com", "1.example.com"]}}),
+    "every scheme": with_model(uri="runs:/4f2a/model", samples={"uri": "az://c/rows.parquet"}),
+    "file with a blank and an at": with_model(uri="file:/my models/a@b.joblib"),
+    "at in a path": with_model(uri="https://example.com/a@b"),
+    "at in a query": with_model(uri="https://example.com?x=a@b"),
+    "an s3 key": with_model(uri="s3://models/churn/7/model.joblib"),
+    "a Secret and an endpoint": with_model(
+        access={"secretRef": {"name": "s3"}, "endpoint": "http://127.0.0.1:9000"}
+    ),
+    "a ServiceAccount": with_model(access={"serviceAccountName": "reader"}),
+    "ONNX as ONNX": with_model(format="ONNX", runtime="ONNX"),
+    "Native": with_model(format="SKLearn", runtime="Native"),
+    "resources": resources(
+        requests={"cpu": "250m", "memory": "256Mi"}, limits={"memory": "512Mi", "cpu": 1}
+    ),
+    "request equal to the limit": resources(
+        requests={"memory": "1024Mi"}, limits={"memory": "1Gi"}
+    ),
+    "a device": resources(limits={"nvidia.com/gpu": 1}),
+    "labels": document({"serving": {"podTemplate": {"labels": {"team": "risk"}}}}),
+    "a default": contract_rule(onViolation="Default", value="OTHER"),
+    "a policy for all": document({"contract": {"onViolation": "Reject"}}),
+    "autoscaling": document(
+        {"autoscaling": {"minReplicas": 0, "maxReplicas": 8, "target": {"queueDepth": 3}}}
+    ),
+    "replicas": document({"replicas": 0}),
+    "steps": rollout(
+        steps=[
+            {"type": "Shadow", "shadow": {"percent": 100}},
+            {"type": "Weight", "weight": {"percent": "0.01"}},
+            {"type": "Weight", "weight": {"percent": 25, "minSeconds": 5, "maxSeconds": 5}},
+            {"type": "Approval"},
+        ]
+    ),
+    "steps and no strategy": document({"rollout": {"steps": []}}),
+    "analysis": rollout(
+        analysis={
+            "falseAbort": "0.01",
+            "falsePass": "0.05",
+            "metrics": [{"name": n.lower(), "type": n} | m for n, m in METRICS.items()],
+        }
+    ),
+    "a database": document(
+        {"dependencies": [{"name": "db", "type": "SQL", "sql": {"url": "postgresql://db/x"}}]}
+    ),
+}
+
+
+def messages_of_rules(found: dict[str, Any]) -> list[str]:
+    asked = msgspec.convert({"metadata": found["metadata"], "spec": found["spec"]}, ModelDeployment)
+    return [error.message for error in validate_semantics(asked)]
+
+
+@pytest.mark.parametrize(("found", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_both_refuse(found: dict[str, Any], words: str) -> None:
+    assert validate_structure(found) == ()
+    ours = messages_of_rules(found)
+    theirs = list(refused_in_cel(SCHEMA, found))
+    assert any(words in message for message in ours), ours
+    assert any(words in message for message in theirs), theirs
+    assert len(ours) == len(theirs)
+
+
+@pytest.mark.parametrize("found", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_both_accept(found: dict[str, Any]) -> None:
+    assert validate_structure(found) == ()
+    assert messages_of_rules(found) == []
+    assert list(refused_in_cel(SCHEMA, found)) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.on.__name__}.{rule.field}")
+def test_every_rule_has_a_row_that_it_refuses(rule: Any) -> None:
+    refused = [
+        words
+        for found, words in REFUSED.values()
+        if any(
+            rule.message in message and words in rule.message
+            for message in messages_of_rules(found)
+        )
+    ]
+    assert refused
