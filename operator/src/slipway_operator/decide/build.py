@@ -1,0 +1,407 @@
+"""What becomes of a model's build: start it, wait for it, try again, or take what it made.
+
+Decides from the frozen status, the observed Job and the clock it is given; never builds a Job. A
+result and a final failure are frozen in the status, so that a Job that is gone is never missed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from slipway_operator.api.reasons import say
+from slipway_operator.api.spec import Model
+from slipway_operator.api.status import (
+    Build,
+    ContractSummary,
+    Fallback,
+    Parity,
+    Report,
+    ResolvedModel,
+)
+from slipway_operator.contract import STEPS
+from slipway_operator.state.build_run import BuildRun, Failure, RunPhase
+from slipway_operator.state.build_run import Report as StepReport
+from slipway_operator.state.canonical import SHORT, compute_hash
+from slipway_operator.state.instants import compute_seconds_left, read_instant, render_instant
+from slipway_operator.state.revision import BuildResult, Snapshot, render_given
+
+FIRST_BACKOFF_SECONDS: Final = 5
+LONGEST_BACKOFF_SECONDS: Final = 300
+MOST_INTERRUPTIONS: Final = 6
+SECRET_POLL_SECONDS: Final = 5
+LEAVING_POLL_SECONDS: Final = 2
+PACKAGED: Final = "Packaged"
+
+
+class BuildPhase(StrEnum):
+    """What is going on with the build of what is asked for."""
+
+    NEEDS_SECRET = "NeedsSecret"  # noqa: S105 - a phase
+    WAITING = "Waiting"  # for the last Job to be gone
+    STARTING = "Starting"  # a Job is to be written
+    RUNNING = "Running"
+    RETRYING = "Retrying"  # failed, and tried again after a pause
+    FAILED = "Failed"  # for good, until the model's fields change
+    DONE = "Done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildInputs:
+    """What identifies a build. `build_hash` covers all of `spec.model`, `inputs_hash` only what is
+    resolved once: the addresses and digests of model and samples."""
+
+    model: Model
+    build_hash: str
+    inputs_hash: str
+    model_digest: str | None
+    samples_digest: str | None
+    format: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildDecision:
+    """What to do about the build, and what the status says about it.
+
+    `start_attempt`: write the Job as this attempt. `delete_job`: remove the finished Job, so that
+    the next attempt can take its name. `failure` is set in RETRYING and FAILED.
+    """
+
+    phase: BuildPhase
+    build: Build
+    detail: str
+    result: BuildResult | None = None
+    failure: Failure | None = None
+    start_attempt: int | None = None
+    delete_job: bool = False
+    requeue_after_seconds: float | None = None
+
+
+def compute_inputs(*, model: Model, resolved: ResolvedModel | None) -> BuildInputs:
+    """Hashes of a build and the digests known for it: those stated, else those resolved before."""
+    samples = None if model.samples is None else render_given(model.samples)
+    inputs_hash = compute_hash({"uri": model.uri, "digest": model.digest, "samples": samples})
+    known = resolved if resolved and resolved.inputs_hash == inputs_hash else ResolvedModel()
+    stated = None if model.samples is None else model.samples.digest
+    return BuildInputs(
+        model=model,
+        build_hash=compute_hash({"model": render_given(model)}),
+        inputs_hash=inputs_hash,
+        model_digest=model.digest or known.digest,
+        samples_digest=stated or known.samples_digest,
+        format=known.format,
+    )
+
+
+def find_known_result(
+    *,
+    inputs: BuildInputs,
+    snapshots: Iterable[Snapshot],
+    artifacts: Mapping[str, Mapping[str, Any]],
+) -> BuildResult | None:
+    """A result of this very build that outlived its Job: on a revision, or in the artifact store.
+
+    The store counts only when the digests are stated: an address alone may hold other bytes by now.
+    """
+    for snapshot in snapshots:
+        if snapshot.build.build_hash == inputs.build_hash:
+            return snapshot.build
+    model = inputs.model
+    stated = model.digest is not None and (
+        model.samples is None or model.samples.digest is not None
+    )
+    facts = artifacts.get(inputs.build_hash) if stated else None
+    return None if facts is None else read_result(inputs=inputs, facts=facts, fetched={})
+
+
+def resolve_model(result: BuildResult, *, uri: str) -> ResolvedModel:
+    """What the addresses were resolved to, once and for all."""
+    return ResolvedModel(
+        uri=uri,
+        digest=result.model_digest,
+        samples_digest=result.samples_digest,
+        format=result.format,
+        inputs_hash=result.inputs_hash,
+    )
+
+
+def compute_backoff_seconds(attempt: int) -> int:
+    """The pause after a failed attempt: 5 s, doubled each time, at most 5 minutes.
+
+    >>> [compute_backoff_seconds(attempt) for attempt in (1, 2, 3, 6, 7, 60)]
+    [5, 10, 20, 160, 300, 300]
+    """
+    doublings = min(attempt - 1, 10)
+    return min(FIRST_BACKOFF_SECONDS << doublings, LONGEST_BACKOFF_SECONDS)
+
+
+def decide_build(
+    *,
+    inputs: BuildInputs,
+    previous: Build | None,
+    known: BuildResult | None,
+    run: BuildRun | None,
+    job_is_leaving: bool,
+    absent_secrets: frozenset[str],
+    namespace: str,
+    job_name: str,
+    now: datetime,
+) -> BuildDecision:
+    """Decide about one build.
+
+    `previous` is the build as the status has it; `known` a result of this very build found
+    elsewhere (frozen on a revision, or in the artifact store); `run` the Job, if there is one.
+    """
+    before = previous if previous and previous.hash == inputs.build_hash else Build()
+    # A result is final: neither its Job nor its source is asked again.
+    frozen = read_frozen_result(inputs=inputs, build=before) or known
+    if frozen is not None:
+        return _done(frozen, before=before, job_name=job_name)
+    # A Job that was not yet judged tells more than the status.
+    if run is not None and (run.attempt > before.attempt or not _has_failed(before)):
+        return _judge_run(run, inputs=inputs, before=before, now=now)
+    absent = _find_absent(inputs, absent_secrets)
+    if _has_failed(before):
+        free = absent is None and not job_is_leaving
+        return _decide_retry(before, run=run, may_start=free, now=now)
+    # The name is taken until the last Job and its pod are gone.
+    if job_is_leaving:
+        return BuildDecision(
+            phase=BuildPhase.WAITING,
+            build=before,
+            detail=f'The last Job "{job_name}" is being removed.',
+            requeue_after_seconds=LEAVING_POLL_SECONDS,
+        )
+    # Checked before a Job is made, because a pod would only hang.
+    if absent is not None:
+        return BuildDecision(
+            phase=BuildPhase.NEEDS_SECRET,
+            build=msgspec.structs.replace(before, hash=inputs.build_hash, job=None),
+            detail=say(
+                "SecretNotFound",
+                secret=absent,
+                path="spec.model.access.secretRef",
+                namespace=namespace,
+            ),
+            requeue_after_seconds=SECRET_POLL_SECONDS,
+        )
+    # Never begun, or deleted by hand while it ran: the same attempt, begun once more.
+    return _start(
+        inputs=inputs, before=before, attempt=max(before.attempt, 1), job_name=job_name, now=now
+    )
+
+
+def read_frozen_result(*, inputs: BuildInputs, build: Build) -> BuildResult | None:
+    """The result that the status froze for exactly this build."""
+    report = build.report
+    if build.hash != inputs.build_hash or report is None or not report.ok:
+        return None
+    needed = (build.artifact, inputs.model_digest, inputs.format, report.runtime)
+    if report.step != STEPS[-1] or not all(needed):
+        return None
+    return BuildResult(
+        build_hash=inputs.build_hash,
+        inputs_hash=inputs.inputs_hash,
+        artifact=build.artifact or "",
+        model_digest=inputs.model_digest or "",
+        samples_digest=inputs.samples_digest,
+        runtime=report.runtime or "",
+        format=inputs.format or "",
+        report=report,
+    )
+
+
+def read_result(
+    *, inputs: BuildInputs, facts: Mapping[str, Any], fetched: Mapping[str, Any]
+) -> BuildResult | None:
+    """The result out of what `publish` and `fetch` reported; None when something needed is
+    missing."""
+    needed = [facts.get(name) for name in ("artifact", "modelDigest", "runtime", "format")]
+    if not all(isinstance(value, str) and value for value in needed):
+        return None
+    artifact, model_digest, runtime, model_format = map(str, needed)
+    samples = facts.get("samplesDigest") or fetched.get("samplesDigest") or inputs.samples_digest
+    return BuildResult(
+        build_hash=inputs.build_hash,
+        inputs_hash=inputs.inputs_hash,
+        artifact=artifact,
+        model_digest=model_digest,
+        samples_digest=samples if isinstance(samples, str) else None,
+        runtime=runtime,
+        format=model_format,
+        report=summarise(step=STEPS[-1], ok=True, facts=facts),
+    )
+
+
+def summarise(*, step: str, ok: bool, facts: Mapping[str, Any]) -> Report:
+    """The part of a report that the status shows; facts of another shape are left out."""
+    return Report(
+        step=step,
+        ok=ok,
+        runtime=_fact(facts.get("runtime"), str),
+        contract=_fact(facts.get("contract"), ContractSummary),
+        estimator=_fact(facts.get("estimator"), str),
+        task=_fact(facts.get("task"), str),
+        fallback=_fact(facts.get("fallback"), Fallback),
+        parity=_fact(facts.get("parity"), Parity),
+    )
+
+
+def _fact(value: Any, kind: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _done(result: BuildResult, *, before: Build, job_name: str) -> BuildDecision:
+    build = msgspec.structs.replace(
+        before,
+        hash=result.build_hash,
+        stage=PACKAGED,
+        job=before.job or job_name,
+        artifact=result.artifact,
+        report=result.report,
+    )
+    return BuildDecision(
+        phase=BuildPhase.DONE,
+        build=build,
+        detail=say("Built", build=result.build_hash[:SHORT], artifact=result.artifact),
+        result=result,
+    )
+
+
+def _has_failed(build: Build) -> bool:
+    return build.report is not None and build.report.reason is not None
+
+
+def _find_absent(inputs: BuildInputs, absent_secrets: frozenset[str]) -> str | None:
+    reference = inputs.model.access.secret_ref
+    return reference.name if reference and reference.name in absent_secrets else None
+
+
+def _start(
+    *, inputs: BuildInputs, before: Build, attempt: int, job_name: str, now: datetime
+) -> BuildDecision:
+    begun = before.job is not None and before.attempt == attempt and before.started_at is not None
+    return BuildDecision(
+        phase=BuildPhase.STARTING,
+        build=Build(
+            hash=inputs.build_hash,
+            attempt=attempt,
+            job=job_name,
+            started_at=before.started_at if begun else render_instant(now),
+        ),
+        detail=say("Building", build=inputs.build_hash[:SHORT], stage="started"),
+        start_attempt=attempt,
+    )
+
+
+def _judge_run(
+    run: BuildRun, *, inputs: BuildInputs, before: Build, now: datetime
+) -> BuildDecision:
+    build = Build(
+        hash=inputs.build_hash,
+        stage=run.stages[-1] if run.stages else None,
+        attempt=run.attempt,
+        job=run.job_name,
+        started_at=before.started_at,
+        report=_summarise_last(run),
+    )
+    if run.failure is not None:
+        return _fail(run.failure, build=build, run=run, now=now)
+    if run.phase is RunPhase.SUCCEEDED:
+        facts = run.reports[STEPS[-1]].facts
+        fetched = run.reports[STEPS[0]].facts if STEPS[0] in run.reports else {}
+        result = read_result(inputs=inputs, facts=facts, fetched=fetched)
+        if result is None:
+            return _fail(_unreadable(run.reports[STEPS[-1]]), build=build, run=run, now=now)
+        finished = msgspec.structs.replace(
+            build, finished_at=render_instant(run.finished_at or now)
+        )
+        return _done(result, before=finished, job_name=run.job_name)
+    doing = "waiting for a place to run" if run.phase is RunPhase.PENDING else f"step {run.step}"
+    detail = say("Building", build=inputs.build_hash[:SHORT], stage=doing)
+    return BuildDecision(
+        phase=BuildPhase.RUNNING,
+        build=build,
+        detail=f"{detail} {run.waiting}." if run.waiting else detail,
+    )
+
+
+def _summarise_last(run: BuildRun) -> Report | None:
+    for step in reversed(STEPS):
+        if step in run.reports:
+            return summarise(step=step, ok=run.reports[step].ok, facts=run.reports[step].facts)
+    return None
+
+
+def _unreadable(report: StepReport) -> Failure:
+    named = ", ".join(sorted(report.facts)) or "nothing"
+    return Failure(
+        reason="BuildInterrupted",
+        message=f"The report of step {report.step} names {named}, and lacks what is served.",
+        retryable=True,
+        reported=False,
+    )
+
+
+def _fail(failure: Failure, *, build: Build, run: BuildRun, now: datetime) -> BuildDecision:
+    last = build.report or Report(step=run.step)
+    frozen = msgspec.structs.replace(
+        build,
+        finished_at=render_instant(run.finished_at or now),
+        report=msgspec.structs.replace(
+            last,
+            step=run.step,
+            ok=False,
+            reason=failure.reason,
+            message=failure.message,
+            retryable=_may_retry(failure, attempt=run.attempt),
+        ),
+    )
+    # The Job stays until the failure stands in the status: only a later plan may remove it.
+    return _decide_retry(frozen, run=None, may_start=False, now=now)
+
+
+def _may_retry(failure: Failure, *, attempt: int) -> bool:
+    """A step knows by itself whether trying helps; what only died is tried a few times."""
+    return failure.retryable and (failure.reported or attempt < MOST_INTERRUPTIONS)
+
+
+def _decide_retry(
+    build: Build, *, run: BuildRun | None, may_start: bool, now: datetime
+) -> BuildDecision:
+    report = build.report or Report()
+    failure = Failure(
+        reason=report.reason or "",
+        message=report.message or "",
+        retryable=report.retryable,
+        reported=True,
+    )
+    if not failure.retryable:
+        return BuildDecision(
+            phase=BuildPhase.FAILED, build=build, detail=failure.message, failure=failure
+        )
+    pause = compute_backoff_seconds(build.attempt)
+    left = compute_seconds_left(
+        since=read_instant(build.finished_at) or now, wait_seconds=pause, now=now
+    )
+    retrying = BuildDecision(
+        phase=BuildPhase.RETRYING,
+        build=build,
+        detail=f"{failure.message} Attempt {build.attempt + 1} follows {pause} s after this one.",
+        failure=failure,
+        requeue_after_seconds=max(left, LEAVING_POLL_SECONDS),
+    )
+    if left > 0:
+        return retrying
+    if run is not None:
+        return replace(retrying, delete_job=True)
+    # Still failed until the new attempt says otherwise, so that the reason does not flicker.
+    return replace(retrying, start_attempt=build.attempt + 1) if may_start else retrying

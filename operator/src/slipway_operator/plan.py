@@ -1,0 +1,228 @@
+"""The one composition: from what is asked and what exists to what shall be done, told and waited
+for.
+
+`make_plan` is all that an edge needs: observe, make a plan, carry it out, again and again. It has
+no effect. Every action is safe to repeat, and any of them may fail: the next plan starts from what
+exists then. Actions are carried out in order; after one that failed the rest may be left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from slipway_operator.api.conditions import (
+    ConditionType,
+    Verdict,
+    find_condition,
+)
+from slipway_operator.api.parse import parse_modeldeployment
+from slipway_operator.api.reasons import event_type, say
+from slipway_operator.api.status import Addresses, Status, render_status
+from slipway_operator.decide.account import Account, render_account
+from slipway_operator.decide.build import BuildPhase
+from slipway_operator.decide.revision import choose_image
+from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
+from slipway_operator.resources.diff import Comparison, compare_children
+from slipway_operator.settings import Settings
+from slipway_operator.state.observed import Json, Observed, is_terminating, read_name
+from slipway_operator.steering import Outcome, World, hold_still, observe_world, steer
+
+REMOVAL_POLL_SECONDS: Final = 2
+_SHOWN: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply:
+    """Server-side apply of a whole object, by one field manager, forced."""
+
+    object: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Delete this very object: `uid` is a precondition. Gone already is as good."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened: `type` is Normal or Warning, `reason` is in the catalogue."""
+
+    type: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do now. `status` is the whole new status (None: as it is); `requeue_after_seconds`
+    says when to look again even if nothing happens (None: when something does)."""
+
+    actions: tuple[Apply | Delete, ...] = ()
+    status: Mapping[str, Any] | None = None
+    events: tuple[Event, ...] = ()
+    requeue_after_seconds: float | None = None
+
+
+def list_secrets(asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """The Secrets whose existence an edge has to look up before it makes a plan, by name."""
+    parsed = parse_modeldeployment(asked)
+    reference = parsed.asked.spec.model.access.secret_ref if parsed.asked else None
+    return () if reference is None else (reference.name,)
+
+
+def make_plan(
+    *, asked: Mapping[str, Any], observed: Observed, settings: Settings, now: datetime
+) -> Plan:
+    """Decide everything about one ModelDeployment.
+
+    `asked` is the object as Kubernetes JSON, with its metadata, spec and status.
+    """
+    # Owner references take the children away; writing now would only make orphans.
+    if is_terminating(asked):
+        return Plan()
+    world = observe_world(asked=asked, observed=observed, settings=settings, now=now)
+    parsed = parse_modeldeployment(asked, file_uris_allowed=settings.is_laptop)
+    if parsed.asked is None:
+        return _conclude(world, hold_still(world, errors=parsed.errors))
+    return _conclude(world, steer(world, spec=parsed.asked.spec, observed=observed))
+
+
+def _conclude(world: World, outcome: Outcome) -> Plan:
+    """Compare the outcome with what exists, and give the account of it."""
+    comparison = compare_children(desired=outcome.desired, children=world.children)
+    blocked = outcome.blocked or _find_stranger(comparison)
+    status = render_account(
+        Account(
+            owner=world.owner,
+            generation=world.generation,
+            before=world.before,
+            verdicts=_decide_verdicts(world, outcome, blocked=blocked),
+            build=outcome.build_status,
+            model=outcome.model,
+            asked=outcome.asked,
+            stable=outcome.stable,
+            slots=outcome.slots,
+            moving=outcome.moving,
+            states=world.states,
+            retired_at={
+                revision: retirement.retired_at for revision, retirement in outcome.retired.items()
+            },
+            addresses=_find_addresses(world, outcome),
+            replicas=outcome.replicas,
+            now=world.now,
+        )
+    )
+    deletions = (
+        Delete(
+            api_version=ref.api_version,
+            kind=ref.kind,
+            namespace=ref.namespace,
+            name=ref.name,
+            uid=ref.uid,
+        )
+        for ref in outcome.removals
+    )
+    waits = [seconds for seconds in outcome.waits if seconds is not None]
+    if comparison.leaving:
+        waits.append(REMOVAL_POLL_SECONDS)
+    return Plan(
+        actions=(*(Apply(object=child) for child in comparison.writes), *deletions),
+        status=None if status == world.before else render_status(status),
+        events=_list_events(world.before, status, comparison=comparison, outcome=outcome),
+        requeue_after_seconds=min(waits, default=None),
+    )
+
+
+def _find_stranger(comparison: Comparison) -> Finding | None:
+    if not comparison.strangers:
+        return None
+    stranger = comparison.strangers[0]
+    message = say("NameConflict", kind=stranger.get("kind"), object=read_name(stranger))
+    return Finding(reason="NameConflict", message=message, final=True)
+
+
+def _decide_verdicts(
+    world: World, outcome: Outcome, *, blocked: Finding | None
+) -> tuple[Verdict, ...]:
+    asked = outcome.asked
+    # Until the route has moved, the old revision is the one that answers.
+    answering = world.slots.main.revision if world.slots else outcome.stable
+    verdicts = decide_verdicts(
+        Situation(
+            blocked=blocked,
+            build=outcome.build,
+            asked=outcome.health[asked.revision] if asked else None,
+            answering=outcome.health.get(answering) if answering and outcome.stable else None,
+            answering_revision=answering,
+            asked_revision=asked.revision if asked else None,
+            route=world.route,
+            stable_is_asked=asked is not None and asked.revision == outcome.stable,
+            arrived=outcome.arrived,
+            runtime_outdated=asked is not None
+            and asked.image != choose_image(runtime=asked.build.runtime, settings=world.settings),
+        )
+    )
+    kept = find_condition(world.before.conditions, ConditionType.MODEL_READY)
+    # A spec that cannot be read says nothing against the model that was built.
+    if outcome.build is None and kept is not None:
+        return (
+            *verdicts,
+            Verdict(type=kept.type, status=kept.status, reason=kept.reason, message=kept.message),
+        )
+    return verdicts
+
+
+def _find_addresses(world: World, outcome: Outcome) -> Addresses | None:
+    """Every way to reach the model; none before a revision has answered."""
+    if outcome.stable is None or world.route is None:
+        return None
+    owner, settings = world.owner, world.settings
+    if settings.is_laptop:
+        address = world.route.address
+        return Addresses(public=f"http://{address}") if address else None
+    host = None if settings.domain is None else f"{owner.name}.{owner.namespace}.{settings.domain}"
+    return Addresses(
+        public=f"{settings.url_scheme}://{host}" if host else None,
+        in_cluster=f"http://{owner.name}.{owner.namespace}.svc",
+    )
+
+
+def _list_events(
+    before: Status, after: Status, *, comparison: Comparison, outcome: Outcome
+) -> tuple[Event, ...]:
+    """One event for each transition, oldest cause first."""
+    events = [
+        _tell(
+            "DriftCorrected",
+            say(
+                "DriftCorrected",
+                kind=obj.get("kind"),
+                object=read_name(obj),
+                path=difference.path.lstrip("."),
+            ),
+        )
+        for obj, difference in comparison.edited
+    ]
+    build = outcome.build
+    if build is not None and build.phase is BuildPhase.DONE:
+        known = before.build.artifact if before.build else None
+        if build.build.artifact != known:
+            events.append(_tell("Built", build.detail))
+    if outcome.stable is not None and outcome.stable != before.stable_revision:
+        events.append(_tell("Promoted", say("Promoted", revision=outcome.stable[:_SHOWN])))
+    old = find_condition(before.conditions, ConditionType.READY)
+    new = find_condition(after.conditions, ConditionType.READY)
+    if new is not None and (old is None or (old.status, old.reason) != (new.status, new.reason)):
+        events.append(_tell(new.reason, new.message))
+    return tuple(events)
+
+
+def _tell(reason: str, message: str) -> Event:
+    return Event(type=event_type(reason).value, reason=reason, message=message)

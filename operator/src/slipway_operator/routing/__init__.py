@@ -1,0 +1,1 @@
+"""The traffic port: from two slots to the objects of a gateway, and back."""

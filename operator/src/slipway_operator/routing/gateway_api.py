@@ -1,0 +1,167 @@
+"""The HTTPRoute in its one fixed shape, and what its status says.
+
+Rule 0 is the header override, rule 1 the two weighted slots, each with its filter; nothing is ever
+inserted, reordered or removed, because gateways keep one cluster a position. Measured facts behind
+this: docs/architecture.md.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from slipway_operator.api.spec import Traffic
+from slipway_operator.contract import HEADER_FORCED, HEADER_OVERRIDE, HEADER_REVISION
+from slipway_operator.settings import Settings
+from slipway_operator.state.identity import (
+    ANNOTATION_ADDRESS,
+    ANNOTATION_STABLE,
+    ChildKind,
+    Component,
+    Owner,
+)
+from slipway_operator.state.observed import Json, read_annotations
+from slipway_operator.state.slots import RouteState, Slot, Slots
+
+SERVICE_PORT: Final = 80
+# HTTP strips white space around a header's value (RFC 9110, 5.5), so no request can carry this one:
+# the override rule keeps its place and matches nothing.
+UNMATCHABLE: Final = " off "
+# The pod answers a timeout itself, with a reason; the gateway's own limit only catches a dead pod.
+TIMEOUT_MARGIN_SECONDS: Final = 5
+_NEEDED: Final = ("Accepted", "ResolvedRefs")
+
+
+def build_route(
+    *,
+    owner: Owner,
+    slots: Slots,
+    stable: str | None,
+    traffic: Traffic,
+    timeout_seconds: int,
+    settings: Settings,
+) -> dict[str, Any]:
+    """The HTTPRoute `NAME`. `timeout_seconds` is the longest of the revisions that it names."""
+    hostnames = list_hostnames(owner=owner, traffic=traffic, settings=settings)
+    timeouts = {"request": f"{timeout_seconds + TIMEOUT_MARGIN_SECONDS}s"}
+    everything = {"type": "PathPrefix", "value": "/"}
+    spec: dict[str, Any] = {
+        "parentRefs": [
+            {
+                "group": "gateway.networking.k8s.io",
+                "kind": "Gateway",
+                "name": traffic.gateway.name,
+                "namespace": traffic.gateway.namespace,
+            }
+        ],
+        "rules": [
+            {
+                "matches": [
+                    {
+                        "path": everything,
+                        "headers": [
+                            {"type": "Exact", "name": HEADER_OVERRIDE, "value": UNMATCHABLE}
+                        ],
+                    }
+                ],
+                "backendRefs": [_backend(owner, slots.idle.revision, weight=1, forced=True)],
+                "timeouts": timeouts,
+            },
+            {
+                "matches": [{"path": everything}],
+                "backendRefs": [
+                    _backend(owner, slot.revision, weight=slot.weight, forced=False)
+                    for slot in (slots.first, slots.second)
+                ],
+                "timeouts": timeouts,
+            },
+        ],
+    }
+    if hostnames:
+        spec["hostnames"] = hostnames
+    return {
+        "apiVersion": ChildKind.HTTP_ROUTE.api_version,
+        "kind": ChildKind.HTTP_ROUTE.value,
+        "metadata": owner.metadata(
+            name=owner.name,
+            labels=owner.labels(component=Component.SERVE),
+            annotations={} if stable is None else {ANNOTATION_STABLE: stable},
+        ),
+        "spec": spec,
+    }
+
+
+def list_hostnames(*, owner: Owner, traffic: Traffic, settings: Settings) -> list[str]:
+    """The host names of a model: its own below the domain, then those asked for, each once."""
+    own = [] if settings.domain is None else [f"{owner.name}.{owner.namespace}.{settings.domain}"]
+    return list(dict.fromkeys([*own, *sorted(traffic.hostnames)]))
+
+
+def read_route(route: Json, *, owner: Owner, settings: Settings) -> RouteState:
+    """What a route says and what its gateway answered."""
+    annotations = read_annotations(route)
+    verified, trouble = _read_parents(route, settings=settings)
+    return RouteState(
+        slots=_read_slots(route, owner=owner),
+        stable=annotations.get(ANNOTATION_STABLE),
+        verified=verified,
+        trouble=trouble,
+        address=annotations.get(ANNOTATION_ADDRESS),
+    )
+
+
+def _backend(owner: Owner, revision: str, *, weight: int, forced: bool) -> dict[str, Any]:
+    headers: dict[str, Any] = {"set": [{"name": HEADER_REVISION, "value": revision}]}
+    if forced:
+        headers["set"].append({"name": HEADER_FORCED, "value": "1"})
+        headers["remove"] = [HEADER_OVERRIDE]
+    else:
+        headers["remove"] = [HEADER_FORCED, HEADER_OVERRIDE]
+    return {
+        "group": "",
+        "kind": "Service",
+        "name": owner.revision_name(revision),
+        "port": SERVICE_PORT,
+        "weight": weight,
+        "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": headers}],
+    }
+
+
+def _read_slots(route: Json, *, owner: Owner) -> Slots | None:
+    rules = route.get("spec", {}).get("rules") or ()
+    if len(rules) != 2:
+        return None
+    backends = rules[1].get("backendRefs") or ()
+    if len(backends) != 2:
+        return None
+    first, second = (_read_slot(backend, owner=owner) for backend in backends)
+    return None if first is None or second is None else Slots(first=first, second=second)
+
+
+def _read_slot(backend: Mapping[str, Any], *, owner: Owner) -> Slot | None:
+    prefix = owner.revision_name("")
+    name = str(backend.get("name", ""))
+    if not name.startswith(prefix) or len(name) == len(prefix):
+        return None
+    return Slot(revision=name[len(prefix) :], weight=int(backend.get("weight", 1)))
+
+
+def _read_parents(route: Json, *, settings: Settings) -> tuple[bool, tuple[str, str] | None]:
+    """Whether every gateway confirmed this generation; else what one of them said against it."""
+    generation = route.get("metadata", {}).get("generation", 0)
+    parents = route.get("status", {}).get("parents") or ()
+    needed = (*_NEEDED, "Programmed") if settings.is_laptop else _NEEDED
+    verified = bool(parents)
+    for parent in parents:
+        conditions = {
+            condition.get("type"): condition for condition in parent.get("conditions") or ()
+        }
+        for kind in needed:
+            condition = conditions.get(kind) or {}
+            if int(condition.get("observedGeneration") or 0) < int(generation):
+                verified = False
+            elif condition.get("status") == "False":
+                reason = str(condition.get("reason") or "")
+                words = str(condition.get("message") or "no details given").rstrip(".")
+                return False, (reason, f"{kind} is False, {reason}: {words}.")
+            elif condition.get("status") != "True":
+                verified = False
+    return verified, None

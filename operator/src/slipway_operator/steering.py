@@ -1,0 +1,443 @@
+"""Steering one ModelDeployment: every decision in its order, and the children that follow from it.
+
+Takes the observed world apart, asks `decide`, lets `resources` and `routing` build, and compares
+nothing: `plan` does that with the outcome. No decision is made here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from slipway_operator.api.defaults import (
+    PROGRESS_DEADLINE_SECONDS,
+    REPLICAS,
+)
+from slipway_operator.api.errors import SpecError
+from slipway_operator.api.spec import ModelDeploymentSpec
+from slipway_operator.api.status import Build, ResolvedModel, Status, read_status
+from slipway_operator.decide.build import (
+    BuildDecision,
+    BuildInputs,
+    BuildPhase,
+    compute_inputs,
+    decide_build,
+    find_known_result,
+    resolve_model,
+)
+from slipway_operator.decide.health import Health, Level, assess_revision
+from slipway_operator.decide.retirement import Exit, Retirement, decide_retirements
+from slipway_operator.decide.revision import decide_snapshot
+from slipway_operator.decide.traffic import TrafficDecision, decide_target, decide_traffic
+from slipway_operator.decide.verdicts import Finding
+from slipway_operator.resources.access import (
+    build_build_policy,
+    build_service_account,
+    build_serving_policy,
+)
+from slipway_operator.resources.build_job import build_build_job
+from slipway_operator.resources.deployment import build_deployment
+from slipway_operator.resources.disruption import build_disruption_budget
+from slipway_operator.resources.service import build_model_service, build_revision_service
+from slipway_operator.routing.gateway_api import build_route, read_route
+from slipway_operator.settings import Settings
+from slipway_operator.state.build_run import observe_build_run
+from slipway_operator.state.canonical import SHORT
+from slipway_operator.state.identity import LABEL_BUILD, LABEL_REVISION, ChildKind, Owner
+from slipway_operator.state.observed import (
+    Children,
+    Json,
+    ObjectRef,
+    Observed,
+    build_ref,
+    is_terminating,
+    observe_children,
+    read_labels,
+)
+from slipway_operator.state.revision import RevisionState, Snapshot, observe_revisions
+from slipway_operator.state.slots import RouteState, Slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything read out of what was observed, for one ModelDeployment."""
+
+    owner: Owner
+    generation: int
+    before: Status
+    children: Children
+    states: Mapping[str, RevisionState]
+    route: RouteState | None
+    stable: str | None
+    settings: Settings
+    now: datetime
+
+    @property
+    def slots(self) -> Slots | None:
+        """The slots of the route, if there is one in our shape."""
+        return self.route.slots if self.route else None
+
+    @property
+    def in_slots(self) -> frozenset[str]:
+        """The revisions that may get a request."""
+        return self.slots.revisions if self.slots else frozenset()
+
+    def list_snapshots(self) -> tuple[Snapshot, ...]:
+        """The snapshots that have children, the stable one first."""
+        order = sorted(self.states, key=lambda revision: (revision != self.stable, revision))
+        found = (self.states[revision].snapshot for revision in order)
+        return tuple(snapshot for snapshot in found if snapshot is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the decisions came to, before it is compared with what exists."""
+
+    desired: tuple[Json, ...]
+    removals: tuple[ObjectRef, ...] = ()
+    blocked: Finding | None = None
+    build: BuildDecision | None = None
+    build_status: Build | None = None
+    model: ResolvedModel | None = None
+    asked: Snapshot | None = None
+    stable: str | None = None
+    slots: Slots | None = None
+    moving: str = ""
+    arrived: bool = False
+    health: Mapping[str, Health] = field(default_factory=dict)
+    retired: Mapping[str, Retirement] = field(default_factory=dict)
+    replicas: int = REPLICAS
+    waits: tuple[float | None, ...] = ()
+
+
+def observe_world(
+    *, asked: Mapping[str, Any], observed: Observed, settings: Settings, now: datetime
+) -> World:
+    """Sort out what was observed."""
+    metadata = asked["metadata"]
+    owner = Owner(
+        name=metadata["name"],
+        namespace=metadata.get("namespace", "default"),
+        uid=metadata.get("uid", ""),
+    )
+    children = observe_children(owner, observed)
+    states = observe_revisions(children)
+    found = children.find(ChildKind.HTTP_ROUTE, owner.name)
+    route = None if found is None else read_route(found, owner=owner, settings=settings)
+    before = read_status(asked.get("status"))
+    return World(
+        owner=owner,
+        generation=int(metadata.get("generation") or 0),
+        before=before,
+        children=children,
+        states=states,
+        route=route,
+        stable=_find_stable(before=before, route=route, states=states),
+        settings=settings,
+        now=now,
+    )
+
+
+def _find_stable(
+    *, before: Status, route: RouteState | None, states: Mapping[str, RevisionState]
+) -> str | None:
+    """The revision that serves: by the status; if that was lost, by the route, if need be by what
+    both slots name. One that has no children any more is none."""
+    candidates = [before.stable_revision]
+    if route is not None:
+        candidates.append(route.stable)
+        if route.slots is not None and len(route.slots.revisions) == 1:
+            candidates.append(route.slots.main.revision)
+    return next((revision for revision in candidates if revision in states), None)
+
+
+def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
+    """With a spec that cannot be read, what serves goes on: its children are kept, nothing
+    moves."""
+    desired: list[Json] = []
+    health: dict[str, Health] = {}
+    needed = sorted(world.in_slots | ({world.stable} if world.stable else set()))
+    counts = {row.hash: row.desired for row in world.before.revisions}
+    for revision in needed:
+        state = world.states.get(revision)
+        if state is None:
+            continue
+        replicas = counts.get(revision, state.desired if state.deployment else REPLICAS)
+        health[revision] = assess_revision(
+            state=state,
+            replicas=replicas,
+            progress_deadline_seconds=PROGRESS_DEADLINE_SECONDS,
+            now=world.now,
+        )
+        if state.snapshot is not None:
+            desired += build_revision(world, state.snapshot, replicas=replicas)
+    named = " ".join(
+        error.message if error.path in error.message else f"{error.path}: {error.message}"
+        for error in errors
+    )
+    stable = world.states.get(world.stable or "")
+    return Outcome(
+        desired=tuple(desired),
+        blocked=Finding(reason="InvalidSpec", message=named, final=True),
+        build_status=world.before.build,
+        model=world.before.model,
+        stable=world.stable,
+        slots=world.slots,
+        arrived=True,
+        health=health,
+        replicas=counts.get(world.stable or "", stable.desired if stable else REPLICAS),
+    )
+
+
+def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Outcome:
+    """Everything that a valid spec asks for."""
+    replicas = REPLICAS if spec.replicas is None else spec.replicas
+    inputs = compute_inputs(model=spec.model, resolved=world.before.model)
+    build = _decide_build(world, inputs=inputs, observed=observed)
+    asked = None
+    if build.result is not None:
+        asked = decide_snapshot(
+            spec=spec,
+            result=build.result,
+            existing=world.list_snapshots(),
+            settings=world.settings,
+        )
+    states = dict(world.states)
+    if asked is not None and asked.revision not in states:
+        states[asked.revision] = _unborn(asked)
+    health = {
+        revision: assess_revision(
+            state=state,
+            replicas=replicas,
+            progress_deadline_seconds=spec.rollout.progress_deadline_seconds,
+            now=world.now,
+        )
+        for revision, state in states.items()
+    }
+    traffic = _decide_traffic(world, asked=asked, states=states, health=health)
+    stable = traffic.arrived or world.stable
+    in_slots = world.in_slots | (traffic.slots.revisions if traffic.slots else frozenset())
+    protected = in_slots | ({stable} if stable else frozenset())
+    needed = protected | ({asked.revision} if asked else frozenset())
+    retired: Mapping[str, Retirement] = {}
+    if world.route is None or world.route.verified:
+        retired = decide_retirements(
+            states=states,
+            needed=needed,
+            before={row.hash: row for row in world.before.revisions},
+            scale_down_delay_seconds=spec.rollout.scale_down_delay_seconds,
+            now=world.now,
+        )
+    desired: list[Json] = [
+        build_service_account(owner=world.owner),
+        build_serving_policy(owner=world.owner, settings=world.settings),
+        *_build_build(world, inputs=inputs, build=build),
+    ]
+    for revision in sorted(needed):
+        snapshot = states[revision].snapshot if revision in states else None
+        snapshot = asked if asked is not None and asked.revision == revision else snapshot
+        if snapshot is not None:
+            desired += build_revision(
+                world,
+                snapshot,
+                replicas=replicas,
+                progress_deadline_seconds=spec.rollout.progress_deadline_seconds,
+                protected=revision in protected,
+            )
+    desired += _stop(world, retired, spec=spec)
+    if stable is not None:
+        desired.append(build_model_service(owner=world.owner, stable=stable))
+    if traffic.slots is not None:
+        desired.append(
+            build_route(
+                owner=world.owner,
+                slots=traffic.slots,
+                stable=stable,
+                traffic=spec.traffic,
+                timeout_seconds=_longest_timeout(spec, states, traffic.slots),
+                settings=world.settings,
+            )
+        )
+    return Outcome(
+        desired=tuple(desired),
+        removals=_list_removals(world, inputs=inputs, build=build, retired=retired, kept=protected),
+        build=build,
+        build_status=build.build,
+        model=resolve_model(build.result, uri=spec.model.uri)
+        if build.result
+        else world.before.model,
+        asked=asked,
+        stable=stable,
+        slots=traffic.slots,
+        moving=traffic.step,
+        arrived=traffic.arrived is not None
+        and traffic.arrived == (asked.revision if asked else None),
+        health=health,
+        retired=retired,
+        replicas=replicas,
+        waits=(
+            build.requeue_after_seconds,
+            *(retirement.seconds_left for retirement in retired.values()),
+            *(health[revision].seconds_left for revision in needed if revision in health),
+        ),
+    )
+
+
+def build_revision(
+    world: World,
+    snapshot: Snapshot,
+    *,
+    replicas: int,
+    progress_deadline_seconds: int = PROGRESS_DEADLINE_SECONDS,
+    protected: bool = True,
+) -> list[Json]:
+    """The children of one revision. `protected`: it may get requests, so its pods go one by one."""
+    children: list[Json] = [
+        build_deployment(
+            owner=world.owner,
+            snapshot=snapshot,
+            replicas=replicas,
+            progress_deadline_seconds=progress_deadline_seconds,
+        ),
+        build_revision_service(owner=world.owner, snapshot=snapshot),
+    ]
+    if protected:
+        children.append(build_disruption_budget(owner=world.owner, revision=snapshot.revision))
+    return children
+
+
+def _decide_build(world: World, *, inputs: BuildInputs, observed: Observed) -> BuildDecision:
+    name = world.owner.build_name(inputs.build_hash)
+    job = world.children.find(ChildKind.JOB, name)
+    return decide_build(
+        inputs=inputs,
+        previous=world.before.build,
+        known=find_known_result(
+            inputs=inputs, snapshots=world.list_snapshots(), artifacts=observed.artifacts
+        ),
+        run=None if job is None else observe_build_run(world.children, job),
+        job_is_leaving=job is None and world.children.find_blocker(ChildKind.JOB, name) is not None,
+        absent_secrets=observed.absent_secrets,
+        namespace=world.owner.namespace,
+        job_name=name,
+        now=world.now,
+    )
+
+
+def _decide_traffic(
+    world: World,
+    *,
+    asked: Snapshot | None,
+    states: Mapping[str, RevisionState],
+    health: Mapping[str, Health],
+) -> TrafficDecision:
+    answering = {revision for revision in states if health[revision].answers}
+    complete = {
+        revision
+        for revision, state in states.items()
+        if health[revision].level is Level.READY
+        and state.service is not None
+        and state.deployment is not None
+    }
+    target = decide_target(
+        desired=asked.revision if asked else None,
+        stable=world.stable,
+        slots=world.slots,
+        complete=complete,
+        answering=answering,
+    )
+    return decide_traffic(
+        route=world.route,
+        target=target,
+        known={
+            revision
+            for revision, state in states.items()
+            if state.service is not None or state.snapshot is not None
+        },
+        able=complete | {rev for rev in answering if states[rev].service is not None},
+    )
+
+
+def _build_build(world: World, *, inputs: BuildInputs, build: BuildDecision) -> list[Json]:
+    if build.phase is BuildPhase.DONE or build.phase is BuildPhase.FAILED:
+        return []
+    children: list[Json] = [build_build_policy(owner=world.owner, build_hash=inputs.build_hash)]
+    if build.start_attempt is not None:
+        children.append(
+            build_build_job(
+                owner=world.owner,
+                model=inputs.model,
+                build_hash=inputs.build_hash,
+                attempt=build.start_attempt,
+                model_digest=inputs.model_digest,
+                samples_digest=inputs.samples_digest,
+                settings=world.settings,
+            )
+        )
+    return children
+
+
+def _stop(
+    world: World, retired: Mapping[str, Retirement], *, spec: ModelDeploymentSpec
+) -> list[Json]:
+    """The Deployments of revisions that lose their pods."""
+    return [
+        build_deployment(
+            owner=world.owner,
+            snapshot=snapshot,
+            replicas=0,
+            progress_deadline_seconds=spec.rollout.progress_deadline_seconds,
+        )
+        for revision, retirement in retired.items()
+        if retirement.exit is Exit.STOP
+        and (snapshot := world.states[revision].snapshot) is not None
+    ]
+
+
+def _list_removals(
+    world: World,
+    *,
+    inputs: BuildInputs,
+    build: BuildDecision,
+    retired: Mapping[str, Retirement],
+    kept: frozenset[str],
+) -> tuple[ObjectRef, ...]:
+    current = inputs.build_hash[:SHORT]
+    gone = {
+        revision
+        for revision, retirement in retired.items()
+        if retirement.exit is Exit.DELETE
+        # Without a snapshot its Deployment cannot be scaled, so it goes as a whole.
+        or (retirement.exit is Exit.STOP and world.states[revision].snapshot is None)
+    }
+    removals = []
+    for kind in ChildKind:
+        for obj in world.children.list(kind):
+            labels = read_labels(obj)
+            revision, of_build = labels.get(LABEL_REVISION), labels.get(LABEL_BUILD)
+            if is_terminating(obj):
+                continue
+            # What nobody asks for any more is not built to its end.
+            stale = of_build is not None and of_build != current
+            finished = kind is ChildKind.JOB and build.delete_job and of_build == current
+            # A budget protects pods that get requests, and only those.
+            unprotected = kind is ChildKind.DISRUPTION_BUDGET and revision not in kept
+            if stale or finished or unprotected or revision in gone:
+                removals.append(build_ref(obj))
+    return tuple(removals)
+
+
+def _longest_timeout(
+    spec: ModelDeploymentSpec, states: Mapping[str, RevisionState], slots: Slots
+) -> int:
+    snapshots = [states[rev].snapshot for rev in slots.revisions if rev in states]
+    return max(
+        [snapshot.serving.timeout_seconds for snapshot in snapshots if snapshot is not None],
+        default=spec.serving.timeout_seconds,
+    )
+
+
+def _unborn(snapshot: Snapshot) -> RevisionState:
+    return RevisionState(
+        revision=snapshot.revision, snapshot=snapshot, deployment=None, service=None, pods=()
+    )

@@ -1,0 +1,435 @@
+"""A small cluster in memory: it carries plans out and moves Jobs, Deployments and routes on.
+
+It behaves as an API server with its controllers does where the core could notice: uids, generations,
+server-side apply that keeps what others wrote, defaults, garbage collection, late status. What a model
+does in its build and as a pod is told by `Behaviour`. Time moves only by `wait`.
+"""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway_operator.contract import REPORT_SCHEMA, STEPS
+from slipway_operator.plan import Apply, Delete, Plan, list_secrets, make_plan
+from slipway_operator.settings import Settings
+from slipway_operator.state.observed import Observed
+
+START = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
+Json = dict[str, Any]
+
+
+class WriteFailedError(Exception):
+    """The API server did not take a write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """What a model does: `fails` names the step that fails and `report` what it reports (None: it dies
+    without a word, with `exit`); `pod` is ready | crash | silent."""
+
+    digest: str = "sha256:" + "a" * 64
+    fails: str | None = None
+    report: Json | None = None
+    exit: Json = field(default_factory=lambda: {"exitCode": 1})
+    pod: str = "ready"
+    runtime: str = "ONNX"
+    fallback: Json | None = None
+    job_condition: Json | None = None
+
+
+def stage_names(step: str) -> list[str]:
+    return {"fetch": ["Fetched"], "convert": ["Converted", "Verified"], "publish": ["Packaged"]}[
+        step
+    ]
+
+
+def report_ok(step: str, behaviour: Behaviour, *, build_hash: str) -> Json:
+    digest = "sha256:" + (build_hash * 2)[:64]
+    facts: dict[str, Json] = {
+        "fetch": {"modelDigest": behaviour.digest, "modelBytes": 7, "samplesDigest": None},
+        "convert": {"format": "SKLearn", "runtime": behaviour.runtime},
+        "publish": {
+            "artifact": f"oci-layout:///store@{digest}",
+            "digest": digest,
+            "modelDigest": behaviour.digest,
+            "runtime": behaviour.runtime,
+            "format": "SKLearn",
+            "estimator": "LogisticRegression",
+            "task": "Classification",
+            "fallback": behaviour.fallback,
+            "parity": {"verdict": "Verified", "rows": 344, "labelFlips": 0},
+            "contract": {"columns": 6, "categorical": 2},
+        },
+    }
+    return {
+        "schema": REPORT_SCHEMA,
+        "step": step,
+        "ok": True,
+        "stages": stage_names(step),
+        "facts": facts[step],
+    }
+
+
+def report_failed(step: str, reason: str, message: str, *, retryable: bool = False) -> Json:
+    return {
+        "schema": REPORT_SCHEMA,
+        "step": step,
+        "ok": False,
+        "reason": reason,
+        "message": message,
+        "retryable": retryable,
+    }
+
+
+@dataclass
+class Cluster:
+    """The objects by (kind, name), one namespace, and the present."""
+
+    settings: Settings
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    objects: dict[tuple[str, str], Json] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+    now: datetime = START
+    counter: int = 0
+    writes: int = 0
+    events: list[tuple[str, str]] = field(default_factory=list)
+    route_log: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
+    deleted: list[tuple[str, str]] = field(default_factory=list)
+    plans: int = 0
+
+    # ── what a user does ─────────────────────────────────────────────────────────────────
+    def submit(self, name: str, spec: Json) -> None:
+        key = ("ModelDeployment", name)
+        if key not in self.objects:
+            self.objects[key] = {
+                "apiVersion": "slipway.dev/v1alpha1",
+                "kind": "ModelDeployment",
+                "metadata": {
+                    "name": name,
+                    "namespace": "default",
+                    "uid": self._next("md"),
+                    "generation": 0,
+                },
+            }
+        found = self.objects[key]
+        if found.get("spec") != spec:
+            found["spec"] = copy.deepcopy(spec)
+            found["metadata"]["generation"] += 1
+
+    def remove(self, name: str) -> None:
+        self._delete(("ModelDeployment", name))
+
+    def wait(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    # ── what the operator does ───────────────────────────────────────────────────────────
+    def observe(self, name: str) -> Observed:
+        asked = self.objects[("ModelDeployment", name)]
+        return Observed(
+            objects=tuple(
+                copy.deepcopy(obj)
+                for (kind, _), obj in self.objects.items()
+                if kind != "ModelDeployment"
+            ),
+            absent_secrets=frozenset(set(list_secrets(asked)) - self.secrets),
+        )
+
+    def plan(self, name: str, *, observed: Observed | None = None) -> Plan:
+        self.plans += 1
+        return make_plan(
+            asked=copy.deepcopy(self.objects[("ModelDeployment", name)]),
+            observed=observed or self.observe(name),
+            settings=self.settings,
+            now=self.now,
+        )
+
+    def execute(self, name: str, plan: Plan, *, fail_at: int | None = None) -> int:
+        """Carry a plan out; the write number `fail_at` (from 0; the status is the last) fails."""
+        done = 0
+        for action in plan.actions:
+            if done == fail_at:
+                raise WriteFailedError
+            done += 1
+            if isinstance(action, Apply):
+                self.apply(action.object)
+            else:
+                self._carry_out(action)
+        if plan.status is not None:
+            if done == fail_at:
+                raise WriteFailedError
+            done += 1
+            self.objects[("ModelDeployment", name)]["status"] = copy.deepcopy(dict(plan.status))
+        self.writes += done
+        self.events += [(event.reason, event.message) for event in plan.events]
+        return done
+
+    def reconcile(self, name: str, *, fail_at: int | None = None) -> Plan:
+        plan = self.plan(name)
+        self.execute(name, plan, fail_at=fail_at)
+        return plan
+
+    def settle(self, name: str, *, rounds: int = 60, seconds: float = 1) -> None:
+        """Reconcile and tick until nothing changes any more."""
+        for _ in range(rounds):
+            plan = self.reconcile(name)
+            moved = self.tick()
+            if not plan.actions and plan.status is None and not moved:
+                return
+            self.wait(seconds)
+        raise AssertionError(f"does not settle: {self.plan(name)}")
+
+    # ── the API server ───────────────────────────────────────────────────────────────────
+    def apply(self, desired: Mapping[str, Any]) -> None:
+        obj = copy.deepcopy(dict(desired))
+        key = (obj["kind"], obj["metadata"]["name"])
+        found = self.objects.get(key)
+        if found is None:
+            obj["metadata"] |= {
+                "uid": self._next("uid"),
+                "generation": 1,
+                "creationTimestamp": self.instant(),
+            }
+            self._default(obj)
+            self.objects[key] = obj
+        else:
+            assert obj["kind"] != "Job", "a Job's template cannot be changed"
+            before = copy.deepcopy(found.get("spec"))
+            annotations = {**found["metadata"]["annotations"], **obj["metadata"]["annotations"]}
+            labels = {**found["metadata"]["labels"], **obj["metadata"]["labels"]}
+            found["metadata"] |= {
+                "annotations": annotations,
+                "labels": labels,
+                "ownerReferences": obj["metadata"]["ownerReferences"],
+            }
+            if "spec" in obj:
+                found["spec"] = obj["spec"]
+                self._default(found)
+            if found.get("spec") != before:
+                found["metadata"]["generation"] += 1
+        if obj["kind"] == "HTTPRoute":
+            self._log_route(obj)
+
+    def _default(self, obj: Json) -> None:
+        """What a server adds by itself."""
+        if obj["kind"] == "Deployment":
+            obj["spec"]["template"]["spec"] |= {"dnsPolicy": "ClusterFirst"}
+            for container in obj["spec"]["template"]["spec"]["containers"]:
+                container["imagePullPolicy"] = "IfNotPresent"
+        if obj["kind"] == "Service":
+            obj["spec"] |= {"clusterIP": "10.0.0.7", "sessionAffinity": "None"}
+
+    def _log_route(self, route: Json) -> None:
+        backends = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
+        for backend in backends:
+            assert backend["weight"] > 0, "weight 0 was written"
+            assert ("Service", backend["name"]) in self.objects, f"no Service {backend['name']}"
+        self.route_log.append(
+            tuple((ref["name"], ref["weight"]) for ref in route["spec"]["rules"][1]["backendRefs"])
+        )
+
+    def _carry_out(self, action: Delete) -> None:
+        key = (action.kind, action.name)
+        found = self.objects.get(key)
+        if found is not None and found["metadata"]["uid"] == action.uid:
+            assert found["apiVersion"] == action.api_version
+            self._check_unused(action)
+            self._delete(key)
+
+    def _check_unused(self, action: Delete) -> None:
+        route = next((o for (kind, _), o in self.objects.items() if kind == "HTTPRoute"), None)
+        if route is None or action.kind not in {"Deployment", "Service"}:
+            return
+        named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
+        assert action.name not in named, f"{action.kind} {action.name} is in a slot"
+        assert self._is_confirmed(route), "the gateway may still send requests there"
+
+    def _is_confirmed(self, route: Json) -> bool:
+        parents = route.get("status", {}).get("parents", [])
+        return bool(parents) and all(
+            condition["observedGeneration"] == route["metadata"]["generation"]
+            for condition in parents[0]["conditions"]
+        )
+
+    def _delete(self, key: tuple[str, str]) -> None:
+        gone = self.objects.pop(key, None)
+        if gone is None:
+            return
+        self.deleted.append(key)
+        uid = gone["metadata"]["uid"]
+        for child, obj in list(self.objects.items()):
+            owners = obj["metadata"].get("ownerReferences", [])
+            if any(owner["uid"] == uid for owner in owners):
+                self._delete(child)
+
+    def _next(self, prefix: str) -> str:
+        self.counter += 1
+        return f"{prefix}-{self.counter:04d}"
+
+    def instant(self) -> str:
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    # ── the controllers ──────────────────────────────────────────────────────────────────
+    def tick(self) -> bool:
+        """Every controller takes one step; True when something moved."""
+        before = json.dumps(list(self.objects.values()), sort_keys=True)
+        for (kind, _), obj in sorted(self.objects.items()):
+            if kind == "Job":
+                self._step_job(obj)
+            elif kind == "Deployment":
+                self._step_deployment(obj)
+            elif kind == "HTTPRoute":
+                self.confirm_route(obj)
+        return json.dumps(list(self.objects.values()), sort_keys=True) != before
+
+    def confirm_route(self, route: Json) -> None:
+        route["metadata"]["annotations"]["slipway.dev/address"] = "127.0.0.1:8080"
+        backends = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
+        resolved = all(("Service", ref["name"]) in self.objects for ref in backends)
+        route["status"] = {
+            "parents": [
+                {
+                    "conditions": [
+                        {
+                            "type": kind,
+                            "status": "True" if kind != "ResolvedRefs" or resolved else "False",
+                            "reason": kind if resolved else "BackendNotFound",
+                            "message": "",
+                            "observedGeneration": route["metadata"]["generation"],
+                        }
+                        for kind in ("Accepted", "ResolvedRefs", "Programmed")
+                    ]
+                }
+            ]
+        }
+
+    def _behaviour(self, uri: str) -> Behaviour:
+        return self.behaviours.get(uri, Behaviour())
+
+    def _step_job(self, job: Json) -> None:
+        status = job.setdefault("status", {})
+        if status.get("conditions"):
+            return
+        pod_spec = job["spec"]["template"]["spec"]
+        env = {item["name"]: item["value"] for item in pod_spec["containers"][0]["env"]}
+        request = json.loads(env["SLIPWAY_BUILD"])
+        behaviour = self._behaviour(request["model"]["uri"])
+        pod = self._pod_of(job, suffix="x", labels=job["spec"]["template"]["metadata"]["labels"])
+        done = pod["status"].setdefault("done", 0)
+        if done == len(STEPS):
+            status["conditions"] = [
+                {"type": "Complete", "status": "True", "lastTransitionTime": self.instant()}
+            ]
+            return
+        step = STEPS[done]
+        terminated: Json = {"exitCode": 0, "finishedAt": self.instant()}
+        if behaviour.fails == step:
+            terminated |= behaviour.exit
+            if behaviour.report is not None:
+                terminated["message"] = json.dumps(behaviour.report)
+            status["conditions"] = [
+                behaviour.job_condition
+                or {
+                    "type": "Failed",
+                    "status": "True",
+                    "reason": "BackoffLimitExceeded",
+                    "lastTransitionTime": self.instant(),
+                }
+            ]
+        else:
+            terminated["message"] = json.dumps(
+                report_ok(step, behaviour, build_hash=request["buildHash"])
+            )
+            pod["status"]["done"] = done + 1
+        kind = "containerStatuses" if step == "publish" else "initContainerStatuses"
+        pod["status"].setdefault(kind, []).append(
+            {"name": step, "restartCount": 0, "state": {"terminated": terminated}}
+        )
+
+    def _step_deployment(self, deployment: Json) -> None:
+        spec, name = deployment["spec"], deployment["metadata"]["name"]
+        snapshot = json.loads(deployment["metadata"]["annotations"]["slipway.dev/snapshot"])
+        digest = snapshot["build"]["modelDigest"]
+        behaviour = next(
+            (b for b in self.behaviours.values() if b.digest == digest), Behaviour(digest=digest)
+        )
+        wanted, labels = spec["replicas"], spec["template"]["metadata"]["labels"]
+        pods = [key for key in self.objects if key[0] == "Pod" and key[1].startswith(f"{name}-")]
+        for key in pods[wanted:]:
+            del self.objects[key]
+        ready = 0
+        for index in range(wanted):
+            pod = self._pod_of(deployment, suffix=str(index), labels=labels)
+            self._step_pod(pod, behaviour)
+            ready += behaviour.pod == "ready"
+        status = deployment.setdefault("status", {})
+        available = "True" if ready >= wanted else "False"
+        conditions = status.get("conditions", [{}])
+        if conditions[0].get("status") != available:
+            conditions = [
+                {"type": "Available", "status": available, "lastTransitionTime": self.instant()}
+            ]
+        status |= {
+            "observedGeneration": deployment["metadata"]["generation"],
+            "replicas": wanted,
+            "readyReplicas": ready,
+            "conditions": conditions,
+        }
+
+    def _step_pod(self, pod: Json, behaviour: Behaviour) -> None:
+        container: Json = {"name": "serve", "ready": behaviour.pod == "ready", "restartCount": 0}
+        if behaviour.pod == "crash":
+            before = pod["status"].get("containerStatuses", [{"restartCount": -1}])[0]
+            container |= {
+                "restartCount": min(before["restartCount"] + 1, 5),
+                "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+                "lastState": {"terminated": {"exitCode": 1, "message": "golden rows differ"}},
+            }
+        else:
+            container["state"] = {"running": {}}
+        pod["status"]["containerStatuses"] = [container]
+
+    def _pod_of(self, owner: Json, *, suffix: str, labels: Mapping[str, str]) -> Json:
+        name = f"{owner['metadata']['name']}-{suffix}"
+        key = ("Pod", name)
+        if key not in self.objects:
+            self.objects[key] = {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": name,
+                    "namespace": "default",
+                    "uid": self._next("pod"),
+                    "labels": dict(labels),
+                    "ownerReferences": [
+                        {
+                            "kind": owner["kind"],
+                            "name": owner["metadata"]["name"],
+                            "uid": owner["metadata"]["uid"],
+                            "controller": True,
+                        }
+                    ],
+                },
+                "status": {},
+            }
+        return self.objects[key]
+
+    # ── what a test looks at ─────────────────────────────────────────────────────────────
+    def status(self, name: str) -> Json:
+        return self.objects[("ModelDeployment", name)].get("status", {})
+
+    def condition(self, name: str, kind: str) -> tuple[str, str, str]:
+        found = next(c for c in self.status(name)["conditions"] if c["type"] == kind)
+        return found["status"], found["reason"], found["message"]
+
+    def names(self, kind: str) -> set[str]:
+        return {name for of, name in self.objects if of == kind}
+
+    def of_kind(self, kind: str) -> list[Json]:
+        return [obj for (of, _), obj in sorted(self.objects.items()) if of == kind]
+
+
+def laptop_settings() -> Settings:
+    return Settings.laptop(artifact_store="oci-layout:///store")
