@@ -97,8 +97,8 @@ def _place(body: dict[str, Any], source: str, folder: Path, namespace: str | Non
     name = meta.get("name") if isinstance(meta, dict) else None
     if not isinstance(meta, dict) or not isinstance(name, str) or not name:
         raise CliError(
-            f"{source}: a {kind.name} has no metadata.name.",
-            todo="Give it a name of lower-case letters, digits and dashes.",
+            f"{source}: a {kind.name} has no metadata.name that is a text.",
+            todo="Give it a name of lower-case letters, digits and dashes, in quotes if need be.",
         )
     stated = meta.get("namespace")
     if stated is not None and namespace is not None and stated != namespace:
