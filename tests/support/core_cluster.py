@@ -1,8 +1,9 @@
 """A small cluster in memory: it carries plans out and moves Jobs, Deployments and routes on.
 
-It behaves as an API server with its controllers does where the core could notice: uids, generations,
-server-side apply that keeps what others wrote, defaults, garbage collection, late status. What a model
-does in its build and as a pod is told by `Behaviour`. Time moves only by `wait`.
+It behaves as an API server with its controllers does where the core could notice: uids,
+generations, server-side apply that keeps what others wrote, defaults, garbage collection, late
+status. What a model does in its build and as a pod is told by `Behaviour`. Time moves only by
+`wait`.
 """
 
 import copy
@@ -27,8 +28,8 @@ class WriteFailedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What a model does: `fails` names the step that fails and `report` what it reports (None: it dies
-    without a word, with `exit`); `pod` is ready | crash | silent."""
+    """What a model does: `fails` names the step that fails and `report` what it reports (None: it
+    dies without a word, with `exit`); `pod` is ready | crash | silent."""
 
     digest: str = "sha256:" + "a" * 64
     fails: str | None = None

@@ -26,7 +26,9 @@ from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
 from slipway_operator.settings import Settings
 from slipway_operator.state.observed import Json, Observed, is_terminating, read_name
-from slipway_operator.steering import Outcome, World, hold_still, observe_world, steer
+from slipway_operator.steering.hold import hold_still
+from slipway_operator.steering.steer import steer
+from slipway_operator.steering.world import Outcome, World, observe_world
 
 REMOVAL_POLL_SECONDS: Final = 2
 _SHOWN: Final = 4

@@ -4,30 +4,27 @@ Decides from the frozen status, the observed Job and the clock it is given; neve
 result and a final failure are frozen in the status, so that a Job that is gone is never missed.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from slipway_operator.api.reasons import say
-from slipway_operator.api.spec import Model
-from slipway_operator.api.status import (
-    Build,
-    ContractSummary,
-    Fallback,
-    Parity,
-    Report,
-    ResolvedModel,
-)
+from slipway_operator.api.status import Build, Report
 from slipway_operator.contract import STEPS
+from slipway_operator.decide.build_result import (
+    BuildInputs,
+    read_frozen_result,
+    read_result,
+    summarise,
+)
 from slipway_operator.state.build_run import BuildRun, Failure, RunPhase
 from slipway_operator.state.build_run import Report as StepReport
-from slipway_operator.state.canonical import SHORT, compute_hash
+from slipway_operator.state.canonical import SHORT
 from slipway_operator.state.instants import compute_seconds_left, read_instant, render_instant
-from slipway_operator.state.revision import BuildResult, Snapshot, render_given
+from slipway_operator.state.revision import BuildResult
 
 FIRST_BACKOFF_SECONDS: Final = 5
 LONGEST_BACKOFF_SECONDS: Final = 300
@@ -50,19 +47,6 @@ class BuildPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildInputs:
-    """What identifies a build. `build_hash` covers all of `spec.model`, `inputs_hash` only what is
-    resolved once: the addresses and digests of model and samples."""
-
-    model: Model
-    build_hash: str
-    inputs_hash: str
-    model_digest: str | None
-    samples_digest: str | None
-    format: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildDecision:
     """What to do about the build, and what the status says about it.
 
@@ -78,54 +62,6 @@ class BuildDecision:
     start_attempt: int | None = None
     delete_job: bool = False
     requeue_after_seconds: float | None = None
-
-
-def compute_inputs(*, model: Model, resolved: ResolvedModel | None) -> BuildInputs:
-    """Hashes of a build and the digests known for it: those stated, else those resolved before."""
-    samples = None if model.samples is None else render_given(model.samples)
-    inputs_hash = compute_hash({"uri": model.uri, "digest": model.digest, "samples": samples})
-    known = resolved if resolved and resolved.inputs_hash == inputs_hash else ResolvedModel()
-    stated = None if model.samples is None else model.samples.digest
-    return BuildInputs(
-        model=model,
-        build_hash=compute_hash({"model": render_given(model)}),
-        inputs_hash=inputs_hash,
-        model_digest=model.digest or known.digest,
-        samples_digest=stated or known.samples_digest,
-        format=known.format,
-    )
-
-
-def find_known_result(
-    *,
-    inputs: BuildInputs,
-    snapshots: Iterable[Snapshot],
-    artifacts: Mapping[str, Mapping[str, Any]],
-) -> BuildResult | None:
-    """A result of this very build that outlived its Job: on a revision, or in the artifact store.
-
-    The store counts only when the digests are stated: an address alone may hold other bytes by now.
-    """
-    for snapshot in snapshots:
-        if snapshot.build.build_hash == inputs.build_hash:
-            return snapshot.build
-    model = inputs.model
-    stated = model.digest is not None and (
-        model.samples is None or model.samples.digest is not None
-    )
-    facts = artifacts.get(inputs.build_hash) if stated else None
-    return None if facts is None else read_result(inputs=inputs, facts=facts, fetched={})
-
-
-def resolve_model(result: BuildResult, *, uri: str) -> ResolvedModel:
-    """What the addresses were resolved to, once and for all."""
-    return ResolvedModel(
-        uri=uri,
-        digest=result.model_digest,
-        samples_digest=result.samples_digest,
-        format=result.format,
-        inputs_hash=result.inputs_hash,
-    )
 
 
 def compute_backoff_seconds(attempt: int) -> int:
@@ -192,71 +128,6 @@ def decide_build(
     return _start(
         inputs=inputs, before=before, attempt=max(before.attempt, 1), job_name=job_name, now=now
     )
-
-
-def read_frozen_result(*, inputs: BuildInputs, build: Build) -> BuildResult | None:
-    """The result that the status froze for exactly this build."""
-    report = build.report
-    if build.hash != inputs.build_hash or report is None or not report.ok:
-        return None
-    needed = (build.artifact, inputs.model_digest, inputs.format, report.runtime)
-    if report.step != STEPS[-1] or not all(needed):
-        return None
-    return BuildResult(
-        build_hash=inputs.build_hash,
-        inputs_hash=inputs.inputs_hash,
-        artifact=build.artifact or "",
-        model_digest=inputs.model_digest or "",
-        samples_digest=inputs.samples_digest,
-        runtime=report.runtime or "",
-        format=inputs.format or "",
-        report=report,
-    )
-
-
-def read_result(
-    *, inputs: BuildInputs, facts: Mapping[str, Any], fetched: Mapping[str, Any]
-) -> BuildResult | None:
-    """The result out of what `publish` and `fetch` reported; None when something needed is
-    missing."""
-    needed = [facts.get(name) for name in ("artifact", "modelDigest", "runtime", "format")]
-    if not all(isinstance(value, str) and value for value in needed):
-        return None
-    artifact, model_digest, runtime, model_format = map(str, needed)
-    samples = facts.get("samplesDigest") or fetched.get("samplesDigest") or inputs.samples_digest
-    return BuildResult(
-        build_hash=inputs.build_hash,
-        inputs_hash=inputs.inputs_hash,
-        artifact=artifact,
-        model_digest=model_digest,
-        samples_digest=samples if isinstance(samples, str) else None,
-        runtime=runtime,
-        format=model_format,
-        report=summarise(step=STEPS[-1], ok=True, facts=facts),
-    )
-
-
-def summarise(*, step: str, ok: bool, facts: Mapping[str, Any]) -> Report:
-    """The part of a report that the status shows; facts of another shape are left out."""
-    return Report(
-        step=step,
-        ok=ok,
-        runtime=_fact(facts.get("runtime"), str),
-        contract=_fact(facts.get("contract"), ContractSummary),
-        estimator=_fact(facts.get("estimator"), str),
-        task=_fact(facts.get("task"), str),
-        fallback=_fact(facts.get("fallback"), Fallback),
-        parity=_fact(facts.get("parity"), Parity),
-    )
-
-
-def _fact(value: Any, kind: Any) -> Any:
-    if value is None:
-        return None
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        return None
 
 
 def _done(result: BuildResult, *, before: Build, job_name: str) -> BuildDecision:

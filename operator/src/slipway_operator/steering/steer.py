@@ -1,27 +1,15 @@
-"""Steering one ModelDeployment: every decision in its order, and the children that follow from it.
-
-Takes the observed world apart, asks `decide`, lets `resources` and `routing` build, and compares
-nothing: `plan` does that with the outcome. No decision is made here.
-"""
+"""Everything that a valid spec asks for: decided in order, then built."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 from slipway_operator.api.defaults import (
-    PROGRESS_DEADLINE_SECONDS,
     REPLICAS,
 )
-from slipway_operator.api.errors import SpecError
 from slipway_operator.api.spec import ModelDeploymentSpec
-from slipway_operator.api.status import Build, ResolvedModel, Status, read_status
-from slipway_operator.decide.build import (
-    BuildDecision,
+from slipway_operator.decide.build import BuildDecision, BuildPhase, decide_build
+from slipway_operator.decide.build_result import (
     BuildInputs,
-    BuildPhase,
     compute_inputs,
-    decide_build,
     find_known_result,
     resolve_model,
 )
@@ -29,7 +17,6 @@ from slipway_operator.decide.health import Health, Level, assess_revision
 from slipway_operator.decide.retirement import Exit, Retirement, decide_retirements
 from slipway_operator.decide.revision import decide_snapshot
 from slipway_operator.decide.traffic import TrafficDecision, decide_target, decide_traffic
-from slipway_operator.decide.verdicts import Finding
 from slipway_operator.resources.access import (
     build_build_policy,
     build_service_account,
@@ -37,156 +24,23 @@ from slipway_operator.resources.access import (
 )
 from slipway_operator.resources.build_job import build_build_job
 from slipway_operator.resources.deployment import build_deployment
-from slipway_operator.resources.disruption import build_disruption_budget
-from slipway_operator.resources.service import build_model_service, build_revision_service
-from slipway_operator.routing.gateway_api import build_route, read_route
-from slipway_operator.settings import Settings
+from slipway_operator.resources.service import build_model_service
+from slipway_operator.routing.gateway_api import build_route
 from slipway_operator.state.build_run import observe_build_run
 from slipway_operator.state.canonical import SHORT
-from slipway_operator.state.identity import LABEL_BUILD, LABEL_REVISION, ChildKind, Owner
+from slipway_operator.state.identity import LABEL_BUILD, LABEL_REVISION, ChildKind
 from slipway_operator.state.observed import (
-    Children,
     Json,
     ObjectRef,
     Observed,
     build_ref,
     is_terminating,
-    observe_children,
     read_labels,
 )
-from slipway_operator.state.revision import RevisionState, Snapshot, observe_revisions
-from slipway_operator.state.slots import RouteState, Slots
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """Everything read out of what was observed, for one ModelDeployment."""
-
-    owner: Owner
-    generation: int
-    before: Status
-    children: Children
-    states: Mapping[str, RevisionState]
-    route: RouteState | None
-    stable: str | None
-    settings: Settings
-    now: datetime
-
-    @property
-    def slots(self) -> Slots | None:
-        """The slots of the route, if there is one in our shape."""
-        return self.route.slots if self.route else None
-
-    @property
-    def in_slots(self) -> frozenset[str]:
-        """The revisions that may get a request."""
-        return self.slots.revisions if self.slots else frozenset()
-
-    def list_snapshots(self) -> tuple[Snapshot, ...]:
-        """The snapshots that have children, the stable one first."""
-        order = sorted(self.states, key=lambda revision: (revision != self.stable, revision))
-        found = (self.states[revision].snapshot for revision in order)
-        return tuple(snapshot for snapshot in found if snapshot is not None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What the decisions came to, before it is compared with what exists."""
-
-    desired: tuple[Json, ...]
-    removals: tuple[ObjectRef, ...] = ()
-    blocked: Finding | None = None
-    build: BuildDecision | None = None
-    build_status: Build | None = None
-    model: ResolvedModel | None = None
-    asked: Snapshot | None = None
-    stable: str | None = None
-    slots: Slots | None = None
-    moving: str = ""
-    arrived: bool = False
-    health: Mapping[str, Health] = field(default_factory=dict)
-    retired: Mapping[str, Retirement] = field(default_factory=dict)
-    replicas: int = REPLICAS
-    waits: tuple[float | None, ...] = ()
-
-
-def observe_world(
-    *, asked: Mapping[str, Any], observed: Observed, settings: Settings, now: datetime
-) -> World:
-    """Sort out what was observed."""
-    metadata = asked["metadata"]
-    owner = Owner(
-        name=metadata["name"],
-        namespace=metadata.get("namespace", "default"),
-        uid=metadata.get("uid", ""),
-    )
-    children = observe_children(owner, observed)
-    states = observe_revisions(children)
-    found = children.find(ChildKind.HTTP_ROUTE, owner.name)
-    route = None if found is None else read_route(found, owner=owner, settings=settings)
-    before = read_status(asked.get("status"))
-    return World(
-        owner=owner,
-        generation=int(metadata.get("generation") or 0),
-        before=before,
-        children=children,
-        states=states,
-        route=route,
-        stable=_find_stable(before=before, route=route, states=states),
-        settings=settings,
-        now=now,
-    )
-
-
-def _find_stable(
-    *, before: Status, route: RouteState | None, states: Mapping[str, RevisionState]
-) -> str | None:
-    """The revision that serves: by the status; if that was lost, by the route, if need be by what
-    both slots name. One that has no children any more is none."""
-    candidates = [before.stable_revision]
-    if route is not None:
-        candidates.append(route.stable)
-        if route.slots is not None and len(route.slots.revisions) == 1:
-            candidates.append(route.slots.main.revision)
-    return next((revision for revision in candidates if revision in states), None)
-
-
-def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
-    """With a spec that cannot be read, what serves goes on: its children are kept, nothing
-    moves."""
-    desired: list[Json] = []
-    health: dict[str, Health] = {}
-    needed = sorted(world.in_slots | ({world.stable} if world.stable else set()))
-    counts = {row.hash: row.desired for row in world.before.revisions}
-    for revision in needed:
-        state = world.states.get(revision)
-        if state is None:
-            continue
-        replicas = counts.get(revision, state.desired if state.deployment else REPLICAS)
-        health[revision] = assess_revision(
-            state=state,
-            replicas=replicas,
-            progress_deadline_seconds=PROGRESS_DEADLINE_SECONDS,
-            now=world.now,
-        )
-        if state.snapshot is not None:
-            desired += build_revision(world, state.snapshot, replicas=replicas)
-    named = " ".join(
-        error.message if error.path in error.message else f"{error.path}: {error.message}"
-        for error in errors
-    )
-    stable = world.states.get(world.stable or "")
-    return Outcome(
-        desired=tuple(desired),
-        blocked=Finding(reason="InvalidSpec", message=named, final=True),
-        build_status=world.before.build,
-        model=world.before.model,
-        stable=world.stable,
-        slots=world.slots,
-        arrived=True,
-        health=health,
-        replicas=counts.get(world.stable or "", stable.desired if stable else REPLICAS),
-    )
+from slipway_operator.state.revision import RevisionState, Snapshot
+from slipway_operator.state.slots import Slots
+from slipway_operator.steering.revisions import build_revision
+from slipway_operator.steering.world import Outcome, World
 
 
 def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Outcome:
@@ -281,29 +135,6 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
             *(health[revision].seconds_left for revision in needed if revision in health),
         ),
     )
-
-
-def build_revision(
-    world: World,
-    snapshot: Snapshot,
-    *,
-    replicas: int,
-    progress_deadline_seconds: int = PROGRESS_DEADLINE_SECONDS,
-    protected: bool = True,
-) -> list[Json]:
-    """The children of one revision. `protected`: it may get requests, so its pods go one by one."""
-    children: list[Json] = [
-        build_deployment(
-            owner=world.owner,
-            snapshot=snapshot,
-            replicas=replicas,
-            progress_deadline_seconds=progress_deadline_seconds,
-        ),
-        build_revision_service(owner=world.owner, snapshot=snapshot),
-    ]
-    if protected:
-        children.append(build_disruption_budget(owner=world.owner, revision=snapshot.revision))
-    return children
 
 
 def _decide_build(world: World, *, inputs: BuildInputs, observed: Observed) -> BuildDecision:

@@ -1,0 +1,52 @@
+"""With a spec that cannot be read, everything that serves is kept as it is."""
+
+from slipway_operator.api.defaults import (
+    PROGRESS_DEADLINE_SECONDS,
+    REPLICAS,
+)
+from slipway_operator.api.errors import SpecError
+from slipway_operator.decide.health import Health, assess_revision
+from slipway_operator.decide.verdicts import Finding
+from slipway_operator.state.observed import (
+    Json,
+)
+from slipway_operator.steering.revisions import build_revision
+from slipway_operator.steering.world import Outcome, World
+
+
+def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
+    """With a spec that cannot be read, what serves goes on: its children are kept, nothing
+    moves."""
+    desired: list[Json] = []
+    health: dict[str, Health] = {}
+    needed = sorted(world.in_slots | ({world.stable} if world.stable else set()))
+    counts = {row.hash: row.desired for row in world.before.revisions}
+    for revision in needed:
+        state = world.states.get(revision)
+        if state is None:
+            continue
+        replicas = counts.get(revision, state.desired if state.deployment else REPLICAS)
+        health[revision] = assess_revision(
+            state=state,
+            replicas=replicas,
+            progress_deadline_seconds=PROGRESS_DEADLINE_SECONDS,
+            now=world.now,
+        )
+        if state.snapshot is not None:
+            desired += build_revision(world, state.snapshot, replicas=replicas)
+    named = " ".join(
+        error.message if error.path in error.message else f"{error.path}: {error.message}"
+        for error in errors
+    )
+    stable = world.states.get(world.stable or "")
+    return Outcome(
+        desired=tuple(desired),
+        blocked=Finding(reason="InvalidSpec", message=named, final=True),
+        build_status=world.before.build,
+        model=world.before.model,
+        stable=world.stable,
+        slots=world.slots,
+        arrived=True,
+        health=health,
+        replicas=counts.get(world.stable or "", stable.desired if stable else REPLICAS),
+    )

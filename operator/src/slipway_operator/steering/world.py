@@ -1,0 +1,120 @@
+"""The observed world of one ModelDeployment, and what the decisions about it came to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from slipway_operator.api.defaults import (
+    REPLICAS,
+)
+from slipway_operator.api.status import Build, ResolvedModel, Status, read_status
+from slipway_operator.decide.build import BuildDecision
+from slipway_operator.decide.health import Health
+from slipway_operator.decide.retirement import Retirement
+from slipway_operator.decide.verdicts import Finding
+from slipway_operator.routing.gateway_api import read_route
+from slipway_operator.settings import Settings
+from slipway_operator.state.identity import ChildKind, Owner
+from slipway_operator.state.observed import (
+    Children,
+    Json,
+    ObjectRef,
+    Observed,
+    observe_children,
+)
+from slipway_operator.state.revision import RevisionState, Snapshot, observe_revisions
+from slipway_operator.state.slots import RouteState, Slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything read out of what was observed, for one ModelDeployment."""
+
+    owner: Owner
+    generation: int
+    before: Status
+    children: Children
+    states: Mapping[str, RevisionState]
+    route: RouteState | None
+    stable: str | None
+    settings: Settings
+    now: datetime
+
+    @property
+    def slots(self) -> Slots | None:
+        """The slots of the route, if there is one in our shape."""
+        return self.route.slots if self.route else None
+
+    @property
+    def in_slots(self) -> frozenset[str]:
+        """The revisions that may get a request."""
+        return self.slots.revisions if self.slots else frozenset()
+
+    def list_snapshots(self) -> tuple[Snapshot, ...]:
+        """The snapshots that have children, the stable one first."""
+        order = sorted(self.states, key=lambda revision: (revision != self.stable, revision))
+        found = (self.states[revision].snapshot for revision in order)
+        return tuple(snapshot for snapshot in found if snapshot is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the decisions came to, before it is compared with what exists."""
+
+    desired: tuple[Json, ...]
+    removals: tuple[ObjectRef, ...] = ()
+    blocked: Finding | None = None
+    build: BuildDecision | None = None
+    build_status: Build | None = None
+    model: ResolvedModel | None = None
+    asked: Snapshot | None = None
+    stable: str | None = None
+    slots: Slots | None = None
+    moving: str = ""
+    arrived: bool = False
+    health: Mapping[str, Health] = field(default_factory=dict)
+    retired: Mapping[str, Retirement] = field(default_factory=dict)
+    replicas: int = REPLICAS
+    waits: tuple[float | None, ...] = ()
+
+
+def observe_world(
+    *, asked: Mapping[str, Any], observed: Observed, settings: Settings, now: datetime
+) -> World:
+    """Sort out what was observed."""
+    metadata = asked["metadata"]
+    owner = Owner(
+        name=metadata["name"],
+        namespace=metadata.get("namespace", "default"),
+        uid=metadata.get("uid", ""),
+    )
+    children = observe_children(owner, observed)
+    states = observe_revisions(children)
+    found = children.find(ChildKind.HTTP_ROUTE, owner.name)
+    route = None if found is None else read_route(found, owner=owner, settings=settings)
+    before = read_status(asked.get("status"))
+    return World(
+        owner=owner,
+        generation=int(metadata.get("generation") or 0),
+        before=before,
+        children=children,
+        states=states,
+        route=route,
+        stable=_find_stable(before=before, route=route, states=states),
+        settings=settings,
+        now=now,
+    )
+
+
+def _find_stable(
+    *, before: Status, route: RouteState | None, states: Mapping[str, RevisionState]
+) -> str | None:
+    """The revision that serves: by the status; if that was lost, by the route, if need be by what
+    both slots name. One that has no children any more is none."""
+    candidates = [before.stable_revision]
+    if route is not None:
+        candidates.append(route.stable)
+        if route.slots is not None and len(route.slots.revisions) == 1:
+            candidates.append(route.slots.main.revision)
+    return next((revision for revision in candidates if revision in states), None)
