@@ -4,12 +4,17 @@ Imports late: a step loads what it needs and nothing else (docs/wire.md tells wh
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+
+# Libraries that would report their use to somebody; what a model is and does stays here.
+_SILENCED = {"ORT_DISABLE_TELEMETRY": "1", "BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code is 0 done, 1 not done (and reported), 2 wrong usage."""
+    os.environ.update(_SILENCED)
     asked = _parser().parse_args(arguments)
     match asked.verb:
         case "fetch":

@@ -182,8 +182,8 @@ def test_environment_is_our_own(found: dict[str, list[Any]]) -> None:
     assert "SLIPWAY_TEST_SECRET" not in names
     assert set(names) <= {
         "HOME", "JOBLIB_MULTIPROCESSING", "LANG", "LC_ALL", "LC_CTYPE", "LOKY_MAX_CPU_COUNT",
-        "MKL_NUM_THREADS", "MPLCONFIGDIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PATH",
-        "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONUTF8", "TMPDIR", "TZ",
+        "MKL_NUM_THREADS", "MPLCONFIGDIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+        "ORT_DISABLE_TELEMETRY", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONUTF8", "TMPDIR", "TZ",
     }  # fmt: skip
 
 

@@ -98,6 +98,7 @@ def sandbox_environment(policy: SandboxPolicy) -> Mapping[str, str]:
         "JOBLIB_MULTIPROCESSING": "0",  # no process can be started inside
         "LOKY_MAX_CPU_COUNT": threads,
         "MPLCONFIGDIR": home,
+        "ORT_DISABLE_TELEMETRY": "1",
     }
 
 
