@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 PYTEST := $(RUN) python -m pytest
 # Two workers: the suites share nothing but loopback, and every engine has its own folder and ports.
 WORKERS ?= 2
-PURE := api state decide resources routing plan
+PURE := api state decide resources routing steering plan
 COVERAGE := $(foreach package,$(PURE),--cov=slipway_operator.$(package)) --cov-branch --cov-report=term
 
 ##@ Use
