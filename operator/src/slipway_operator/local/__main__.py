@@ -29,6 +29,7 @@ async def _serve(data: DataFolder) -> None:
     handler = logging.handlers.RotatingFileHandler(data.log, maxBytes=5 * 2**20, backupCount=2)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     await engine.run()
 
 

@@ -38,7 +38,9 @@ class EndpointController:
     def __init__(self, *, store: Store) -> None:
         self._store = store
         self._loop = KeyedLoop(
-            name="endpoints", handler=self._sync, backoff=Backoff(first_seconds=0.2, cap_seconds=5.0)
+            name="endpoints",
+            handler=self._sync,
+            backoff=Backoff(first_seconds=0.2, cap_seconds=5.0),
         )
 
     def notice(self, change: Change) -> None:
@@ -81,9 +83,7 @@ class EndpointController:
         mine = {SERVICE_LABEL: name, MANAGER_LABEL: MANAGER}
         for slice_ in self._store.list(ENDPOINT_SLICE, namespace=namespace, labels=mine):
             if name_of(slice_) not in wanted:
-                self._store.delete(
-                    ENDPOINT_SLICE, namespace, name_of(slice_), uid=uid_of(slice_)
-                )
+                self._store.delete(ENDPOINT_SLICE, namespace, name_of(slice_), uid=uid_of(slice_))
 
 
 def is_serving(pod: Mapping[str, Any]) -> bool:

@@ -1,9 +1,9 @@
 """What the engine answers when it cannot do what was asked; each maps to a Kubernetes Status.
 
-    EngineError
-    ├── BadRequest 400   NotFound 404    AlreadyExists 409    Conflict 409
-    ├── Invalid 422 (with a cause a field)    Expired 410    UnsupportedMedia 415
-    └── StoreUnavailable 507 (the disk is full, the file is damaged)
+EngineError
+├── BadRequest 400   NotFound 404    AlreadyExists 409    Conflict 409
+├── Invalid 422 (with a cause a field)    Expired 410    UnsupportedMedia 415
+└── StoreUnavailable 507 (the disk is full, the file is damaged)
 """
 
 from collections.abc import Sequence

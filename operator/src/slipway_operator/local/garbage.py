@@ -13,7 +13,9 @@ class GarbageCollector:
     def __init__(self, *, store: Store) -> None:
         self._store = store
         self._loop = KeyedLoop(
-            name="garbage", handler=self._collect, backoff=Backoff(first_seconds=0.5, cap_seconds=10)
+            name="garbage",
+            handler=self._collect,
+            backoff=Backoff(first_seconds=0.5, cap_seconds=10),
         )
 
     def notice(self, change: Change) -> None:

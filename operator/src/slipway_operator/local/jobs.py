@@ -65,7 +65,9 @@ class JobController:
             return None
         if find_condition(job, "Complete") or find_condition(job, "Failed"):
             return self._expire(job)
-        pods = [p for p in self._store.list(POD, namespace=namespace) if is_owned_by(p, uid_of(job))]
+        pods = [
+            p for p in self._store.list(POD, namespace=namespace) if is_owned_by(p, uid_of(job))
+        ]
         status = dict(job.get("status") or {})
         failed = [p for p in pods if _phase(p) == "Failed"]
         succeeded = [p for p in pods if _phase(p) == "Succeeded"]

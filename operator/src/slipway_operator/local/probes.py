@@ -25,9 +25,7 @@ class Probe:
     failure_threshold: int
 
 
-def parse_probe(
-    container: Mapping[str, Any], field: str, ports: Mapping[str, int]
-) -> Probe | None:
+def parse_probe(container: Mapping[str, Any], field: str, ports: Mapping[str, int]) -> Probe | None:
     """The probe in ``container[field]``, or None; ``ports`` maps port names to loopback ports.
 
     Raises:
@@ -62,7 +60,9 @@ async def ask(probe: Probe) -> bool:
             reader, writer = await asyncio.open_connection(LOOPBACK, probe.port)
             try:
                 head = f"GET {probe.path} HTTP/1.1\r\nHost: {LOOPBACK}:{probe.port}\r\n"
-                writer.write(f"{head}User-Agent: slipway-probe\r\nConnection: close\r\n\r\n".encode())
+                writer.write(
+                    f"{head}User-Agent: slipway-probe\r\nConnection: close\r\n\r\n".encode()
+                )
                 await writer.drain()
                 status = int((await reader.readline()).split()[1])
                 await reader.read(65536)

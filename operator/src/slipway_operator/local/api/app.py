@@ -156,15 +156,19 @@ class Api:
                                     yield _render_change("ADDED", item)
                         seen = self._store.version
                         for change in self._store.changes_since(int(since or seen)):
-                            if _concerns(change.object, change.kind, target) and matches(change.object):
+                            if _concerns(change.object, change.kind, target) and matches(
+                                change.object
+                            ):
                                 yield _render_change(change.type, change.object)
                         while True:
                             change = await subscription.next()
                             if change.version <= seen:
                                 continue
-                            if change.kind is target.kind and _concerns(
-                                change.object, change.kind, target
-                            ) and matches(change.object):
+                            if (
+                                change.kind is target.kind
+                                and _concerns(change.object, change.kind, target)
+                                and matches(change.object)
+                            ):
                                 yield _render_change(change.type, change.object)
                 except TimeoutError:
                     return
@@ -183,9 +187,7 @@ class Api:
                     target.kind, target.namespace or "", name, uid, document.get("status") or {}
                 )
             )
-        return render(
-            self._store.replace(admit(document, target.kind, validate=self._validate))
-        )
+        return render(self._store.replace(admit(document, target.kind, validate=self._validate)))
 
     async def _patch(self, request: Request, target: Target, name: str) -> Response:
         media = request.headers.get("content-type", "").partition(";")[0].strip()
@@ -203,9 +205,7 @@ class Api:
                 f'A patch of type "{media}" is not spoken here; use {APPLY} or {MERGE}.'
             )
         if target.part == "status":
-            return render(
-                self._store.patch(target.kind, namespace, name, document, status=True)
-            )
+            return render(self._store.patch(target.kind, namespace, name, document, status=True))
         live = self._store.get(target.kind, namespace, name)
         admit(merge_patch(live, document), target.kind, validate=self._validate)
         return render(self._store.patch(target.kind, namespace, name, document))

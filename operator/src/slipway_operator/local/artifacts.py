@@ -1,0 +1,74 @@
+"""What the artifact store already has: by build hash, the facts that its `publish` reported.
+
+Reads indexes and manifests only, never a model. What is damaged counts as not there: it is built
+again, and the build step repairs it.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+Object = dict[str, Any]
+
+_REFERENCE: Final = "org.opencontainers.image.ref.name"
+_BUILD: Final = "dev.slipway.build-hash"
+
+
+def read_artifacts(layout: Path, *, namespace: str, name: str) -> dict[str, Object]:
+    """The facts of every artifact in ``NAMESPACE/NAME``, by build hash (docs/wire.md)."""
+    found: dict[str, Object] = {}
+    for entry in _read(layout / "index.json").get("manifests") or ():
+        notes = entry.get("annotations") or {}
+        build = notes.get(_BUILD)
+        if build is None or notes.get(_REFERENCE) != f"{namespace}/{name}:{build}":
+            continue
+        digest = str(entry.get("digest"))
+        manifest = _read(_blob(layout, digest))
+        config = _read(_blob(layout, str((manifest.get("config") or {}).get("digest"))))
+        layers = manifest.get("layers") or ({},)
+        if (
+            config.get("buildHash") == build
+            and _blob(layout, str(layers[0].get("digest"))).exists()
+        ):
+            found[build] = _build_facts(layout, digest, config, layers[0])
+    return found
+
+
+def _build_facts(layout: Path, digest: str, config: Object, layer: Mapping[str, Any]) -> Object:
+    model = config.get("model") or {}
+    facts: Object = {
+        "artifact": f"oci-layout://{layout}@{digest}",
+        "digest": digest,
+        "bytes": int(layer.get("size", 0)),
+        "bento": f"{config.get('name')}:{str(config.get('buildHash'))[:10]}",
+        "modelDigest": model.get("digest"),
+        "format": model.get("format"),
+        "estimator": model.get("estimator"),
+        "task": model.get("task"),
+        "runtime": config.get("runtime"),
+        "fallback": config.get("fallback"),
+    }
+    parity = config.get("parity") or {}
+    facts["parity"] = {
+        name: parity.get(name) for name in ("verdict", "rows", "maxAbsoluteError", "labelFlips")
+    }
+    columns = (config.get("contract") or {}).get("columns") or ()
+    facts["contract"] = {
+        "columns": len(columns),
+        "categorical": sum(column.get("kind") == "Categorical" for column in columns),
+    }
+    return facts
+
+
+def _blob(layout: Path, digest: str) -> Path:
+    algorithm, _, value = digest.partition(":")
+    return layout / "blobs" / algorithm / value
+
+
+def _read(path: Path) -> Object:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,139 @@
+"""The reconcile loop of ModelDeployments: observe the store, plan, execute into the store.
+
+Level-triggered by uid. Intents before effects: children are applied before the status speaks of
+them, the status is written once, events come last. All decisions are the core's (``plan``).
+"""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from slipway_operator.api.spec import ModelDeployment
+from slipway_operator.api.structure import store_value, validate_structure
+from slipway_operator.api.validation import validate_semantics
+from slipway_operator.contract import ENV_FETCH_ALLOW
+from slipway_operator.edges.clock import utc_now
+from slipway_operator.edges.queue import KeyedLoop
+from slipway_operator.local.artifacts import read_artifacts
+from slipway_operator.local.datafolder import DataFolder
+from slipway_operator.local.errors import Cause, Conflict, NotFound
+from slipway_operator.local.events import record_event
+from slipway_operator.local.kinds import EVENT, MODEL_DEPLOYMENT, SECRET, find_kind
+from slipway_operator.local.objects import key_of, name_of, namespace_of, uid_of
+from slipway_operator.local.store import Change, Store
+from slipway_operator.plan import Apply, Delete, list_secrets, make_plan
+from slipway_operator.settings import Settings
+from slipway_operator.state.identity import LABEL_UID
+from slipway_operator.state.observed import Observed
+
+log = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+MANAGER: Final = "slipway"
+
+
+class ModelController:
+    """Carries out plans for every ModelDeployment of one store."""
+
+    def __init__(self, *, store: Store, data: DataFolder) -> None:
+        self._store, self._data = store, data
+        self._settings = Settings.laptop(
+            artifact_store=f"oci-layout://{data.artifacts}",
+            fetch_allow=read_fetch_allow(os.environ.get(ENV_FETCH_ALLOW, "")),
+        )
+        self._loop = KeyedLoop(name="model", handler=self._reconcile)
+
+    def notice(self, change: Change) -> None:
+        """Wake the models that a change concerns."""
+        if change.kind is MODEL_DEPLOYMENT:
+            self._loop.wake(uid_of(change.object))
+        elif change.kind is SECRET:
+            for model in self._store.list(MODEL_DEPLOYMENT, namespace=namespace_of(change.object)):
+                self._loop.wake(uid_of(model))
+        elif change.kind is not EVENT:
+            uid = (change.object["metadata"].get("labels") or {}).get(LABEL_UID)
+            if uid is not None:
+                self._loop.wake(uid)
+
+    def resync(self) -> None:
+        """Wake every model."""
+        for model in self._store.list(MODEL_DEPLOYMENT):
+            self._loop.wake(uid_of(model))
+
+    async def close(self) -> None:
+        """Stop working."""
+        await self._loop.close()
+
+    async def _reconcile(self, uid: str) -> float | None:
+        asked = self._store.find_by_uid(MODEL_DEPLOYMENT, uid)
+        if asked is None:
+            return None
+        plan = make_plan(
+            asked=asked, observed=self._observe(asked), settings=self._settings, now=utc_now()
+        )
+        for action in plan.actions:
+            self._execute(action)
+        if plan.status is not None:
+            self._store.set_status(
+                MODEL_DEPLOYMENT, namespace_of(asked), name_of(asked), uid, plan.status
+            )
+        for event in plan.events:
+            record_event(
+                self._store,
+                MODEL_DEPLOYMENT,
+                asked,
+                type_=event.type,
+                reason=event.reason,
+                message=event.message,
+                now=utc_now(),
+            )
+            log.info("%s %s: %s", key_of(asked), event.reason, event.message)
+        return plan.requeue_after_seconds
+
+    def _observe(self, asked: Mapping[str, Any]) -> Observed:
+        """The model's namespace, whole: children, strangers with a child's name, pods."""
+        namespace = namespace_of(asked)
+        secrets = frozenset(
+            name
+            for name in list_secrets(asked)
+            if self._store.find(SECRET, namespace, name) is None
+        )
+        objects = tuple(
+            obj
+            for obj in self._store.list(namespace=namespace)
+            if obj["kind"] not in (SECRET.kind, EVENT.kind, MODEL_DEPLOYMENT.kind)
+        )
+        artifacts = read_artifacts(self._data.artifacts, namespace=namespace, name=name_of(asked))
+        return Observed(objects=objects, absent_secrets=secrets, artifacts=artifacts)
+
+    def _execute(self, action: Apply | Delete) -> None:
+        if isinstance(action, Apply):
+            self._store.apply(action.object, manager=MANAGER)
+            return
+        kind = find_kind(action.api_version, action.kind)
+        if kind is None:
+            raise NotFound(f'The engine keeps no kind "{action.kind}".')
+        try:
+            self._store.delete(kind, action.namespace, action.name, uid=action.uid)
+        except (NotFound, Conflict):
+            log.debug("%s %s/%s is gone already", action.kind, action.namespace, action.name)
+
+
+def read_fetch_allow(text: str) -> tuple[str, ...]:
+    """``HOST:PORT[,…]`` as a tuple."""
+    return tuple(part for part in (word.strip() for word in text.split(",")) if part)
+
+
+def validate_document(document: Mapping[str, Any]) -> Sequence[Cause]:
+    """What a cluster's API server would refuse in a ModelDeployment: shape, then CEL rules."""
+    found = store_value(document)
+    faults = validate_structure(found)
+    if not faults:
+        asked = msgspec.convert(
+            {"metadata": found["metadata"], "spec": found["spec"]}, ModelDeployment
+        )
+        faults = validate_semantics(asked)
+    return [Cause(field=f.path, reason=f.reason, message=f.message) for f in faults]
