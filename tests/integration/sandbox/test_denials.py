@@ -183,7 +183,8 @@ def test_environment_is_our_own(found: dict[str, list[Any]]) -> None:
     assert set(names) <= {
         "HOME", "JOBLIB_MULTIPROCESSING", "LANG", "LC_ALL", "LC_CTYPE", "LOKY_MAX_CPU_COUNT",
         "MKL_NUM_THREADS", "MPLCONFIGDIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-        "ORT_DISABLE_TELEMETRY", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONUTF8", "TMPDIR", "TZ",
+        "ORT_DISABLE_TELEMETRY", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONUTF8",
+        "TMPDIR", "TZ",
     }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def download_https(
                 ) as answer:
                     raise_refusal(proxy, what)
                     if answer.has_redirect_location:
-                        url = urljoin(url, answer.headers["location"])
+                        url = _follow(url, answer.headers["location"], what)
                         continue
                     _check_status(answer, what=what, not_found=not_found, secret_name=secret_name)
                     _stream_body(answer, sink)
@@ -81,6 +81,16 @@ def _stream_body(answer: httpx.Response, sink: FileSink) -> None:
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port
+
+
+def _follow(url: str, location: str, what: str) -> str:
+    target = urljoin(url, location)
+    if url.startswith("https:") and not target.startswith("https:"):
+        raise BuildError(
+            "URIForbidden",
+            f'Cannot fetch {what}: it redirects from https to "{redact_uri(target)}".',
+        )
+    return target
 
 
 def _refuse_plaintext(url: str, allowed: AllowList, what: str) -> None:
