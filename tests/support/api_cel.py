@@ -17,16 +17,12 @@ def _quantity(text: celtypes.StringType) -> celtypes.DoubleType:
     return celtypes.DoubleType(Fraction(read_quantity(str(text))))
 
 
-def _sign(amount: celtypes.DoubleType) -> celtypes.IntType:
-    return celtypes.IntType((amount > 0) - (amount < 0))
-
-
 def _compare(left: celtypes.DoubleType, right: celtypes.DoubleType) -> celtypes.IntType:
     return celtypes.IntType((left > right) - (left < right))
 
 
 # Kubernetes' own CEL library, which a plain CEL does not have.
-_FUNCTIONS = {"quantity": _quantity, "sign": _sign, "compareTo": _compare}
+_FUNCTIONS = {"quantity": _quantity, "compareTo": _compare}
 
 
 @cache

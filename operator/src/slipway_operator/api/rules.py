@@ -142,7 +142,7 @@ def _amount_rules(part: str, of: Callable[[Resources], Mapping[str, int | str]])
         field=part,
         reason="ValueInvalid",
         message="an amount must be more than zero; leave it out or raise it",
-        cel=f"{given}quantity(string(self.{part}[k])).sign() > 0)",
+        cel=f"{given}quantity(string(self.{part}[k])).compareTo(quantity('0')) > 0)",
         holds=lambda it: all(read_quantity(amount) > 0 for amount in of(it).values()),
     )
     yield Rule(

@@ -88,7 +88,7 @@ class ContractSummary(Part, frozen=True, kw_only=True):
 class Report(Part, frozen=True, kw_only=True):
     """What the last finished build step said."""
 
-    step: Annotated[Short | None, doc("fetch, convert or publish.")] = None
+    step: Annotated[Short | None, doc("Name of the step: fetch, convert or publish.")] = None
     ok: Annotated[bool, doc("Whether it succeeded.")] = False
     reason: Annotated[Short | None, doc("Why it failed.")] = None
     message: Annotated[Words | None, doc("Why it failed, in a sentence.")] = None

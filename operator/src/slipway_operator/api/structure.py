@@ -21,8 +21,9 @@ from slipway_operator.api.spec import ModelDeploymentSpec
 from slipway_operator.api.vocabulary import PATTERN_WORDS
 
 SHOWN_LIMIT: Final = 80
-DEPTH_LIMIT: Final = 32  # deeper than any field; what lies below is wrong anyway
+DEPTH_LIMIT: Final = 32
 HUGE_BITS: Final = 128
+HUGE: Final = 1 << HUGE_BITS
 
 Part = str | int
 Schema = Mapping[str, Any]
@@ -65,9 +66,12 @@ def validate_structure(document: object) -> tuple[SpecError, ...]:
 
 
 def store_value(value: Any, *, depth: int = 0) -> Any:
-    """The value as an API server stores it: no members that are null, and 5.0 is 5."""
+    """The value as an API server stores it: no members that are null, and 5.0 is 5.
+
+    What lies deeper than any field, or is larger than any number, is cut; it is wrong in any case.
+    """
     if depth > DEPTH_LIMIT:
-        return value
+        return None
     if isinstance(value, Mapping):
         return {
             name: store_value(member, depth=depth + 1)
@@ -77,7 +81,9 @@ def store_value(value: Any, *, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [store_value(member, depth=depth + 1) for member in value]
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
+    if isinstance(value, int) and value.bit_length() > HUGE_BITS:
+        return HUGE if value > 0 else -HUGE
     return value
 
 
@@ -139,6 +145,14 @@ def _unknown(
             yield from validator.descend(member, allowed, path=str(name))
 
 
+def _choice(
+    _: Any, choices: list[str], instance: Any, _schema: Schema
+) -> Iterator[ValidationError]:
+    # Anything that is no string has the wrong type, which is said already.
+    if isinstance(instance, str) and instance not in choices:
+        yield ValidationError(instance)
+
+
 def _keys(
     validator: Any, rule: Schema, instance: Any, _schema: Schema
 ) -> Iterator[ValidationError]:
@@ -175,6 +189,7 @@ _VALIDATOR: Final = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
         "required": _required,
+        "enum": _choice,
         "additionalProperties": _unknown,
         "propertyNames": _keys,
         "x-kubernetes-list-map-keys": _map_keys,
@@ -261,7 +276,7 @@ def _neither(_: Fault, subject: str, shown: str) -> tuple[str, str]:
 
 def _not_a_choice(error: Fault, subject: str, shown: str) -> tuple[str, str]:
     choices = [str(choice) for choice in error.validator_value]
-    near = _nearest(error.instance, choices) if isinstance(error.instance, str) else None
+    near = _nearest(error.instance, choices)
     advice = "Choose one of them." if near is None else f'Did you mean "{near}"?'
     return "ValueInvalid", f"{subject} is {shown}, but takes {', '.join(choices)}. {advice}"
 
