@@ -43,11 +43,12 @@ def endpoint() -> Iterator[str]:
             client_options={"allow_http": True},
         )
         obstore.put(store, "churn/7/model.joblib", BODY)
+        headers = {"x-amz-acl": "public-read", "content-type": "application/octet-stream"}
         public = urllib.request.Request(
             f"{address}/models/public",
             data=BODY,
             method="PUT",
-            headers={"x-amz-acl": "public-read"},
+            headers=headers,
         )
         with urllib.request.urlopen(public, timeout=10):
             pass
