@@ -21,8 +21,6 @@ NUMBERS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"
 TEXTS = ["island", "sex"]
 
 penguins = load_penguins()
-# Missing numbers stay NaN. A missing text is the empty text, as it is in a CSV file.
-penguins[TEXTS] = penguins[TEXTS].fillna("")
 
 X_train, X_test, y_train, y_test = train_test_split(
     penguins[TEXTS + NUMBERS],
@@ -38,7 +36,7 @@ model = make_pipeline(
             (
                 "text",
                 make_pipeline(
-                    SimpleImputer(missing_values="", strategy="most_frequent"),
+                    SimpleImputer(strategy="most_frequent"),
                     OneHotEncoder(handle_unknown="ignore"),
                 ),
                 TEXTS,
@@ -52,7 +50,7 @@ model.fit(X_train, y_train)
 
 joblib.dump(model, HERE / "model.joblib")
 X_train.to_csv(HERE / "samples.csv", index=False)
-incomplete = X_test["sex"].eq("") | X_test[NUMBERS].isna().any(axis=1)
+incomplete = X_test.isna().any(axis=1)
 rows = pd.concat([X_test[~incomplete].head(6), X_test[incomplete].head(2)])
 rows.to_csv(HERE / "rows.csv", index=False)
 print(f"penguins: model.joblib, accuracy {model.score(X_test, y_test):.3f} on {len(X_test)} rows")

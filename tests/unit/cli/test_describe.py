@@ -42,6 +42,16 @@ def layout(folder: Path) -> str:
     return f"oci-layout://{folder}@sha256:aa"
 
 
+def pod(name: str, *containers: str, revision: str | None) -> fake.Object:
+    labels = {"slipway.dev/model": "penguins"}
+    if revision:
+        labels["slipway.dev/revision"] = revision
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"containers": [{"name": each} for each in containers]},
+    }
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> fake.FakeServer:
     server = fake.FakeServer()
@@ -62,7 +72,23 @@ def server(tmp_path: Path) -> fake.FakeServer:
             "lastTimestamp": fake.CREATED,
         }  # fmt: skip
         server.put("events", event)
+    build = pod("build-1", "convert", revision=None)
+    build["metadata"]["labels"]["slipway.dev/build"] = "f8b8512c32"
+    build["status"] = {
+        "initContainerStatuses": [step("fetch", 0, "Completed"), step("convert", 137, "OOMKilled")],
+        "containerStatuses": [
+            {"name": "publish", "state": {"waiting": {"reason": "PodInitializing"}}}
+        ],
+    }
+    server.put("pods", build)
+    item["status"]["build"]["hash"] = "f8b8512c3279dd0e"
     return server
+
+
+def step(name: str, code: int, reason: str) -> fake.Object:
+    ended = {"exitCode": code, "reason": reason, "startedAt": fake.CREATED,
+             "finishedAt": "2026-01-02T03:04:11Z"}  # fmt: skip
+    return {"name": name, "state": {"terminated": ended}}
 
 
 def test_describe_shows_everything_of_it_and_nothing_of_others(
@@ -86,6 +112,9 @@ def test_describe_shows_everything_of_it_and_nothing_of_others(
         "2700 … 6300",
         "7c1f00aa11   Stable   ONNX      1/1",
         "Build of ours.",
+        "fetch     2026-01-02T03:04:05Z   6.0 s   done",
+        "convert   2026-01-02T03:04:05Z   6.0 s   OOMKilled (exit code 137)",
+        "publish                                  PodInitializing",
     ):
         assert words in said
     assert "theirs" not in said
@@ -152,16 +181,6 @@ def test_the_curl_line_holds_a_row_without_holes() -> None:
 )
 def test_the_parity_line(parity: dict[str, Any] | None, line: str) -> None:
     assert describe_parity(parity) == line
-
-
-def pod(name: str, *containers: str, revision: str | None) -> fake.Object:
-    labels = {"slipway.dev/model": "penguins"}
-    if revision:
-        labels["slipway.dev/revision"] = revision
-    return {
-        "metadata": {"name": name, "labels": labels},
-        "spec": {"containers": [{"name": each} for each in containers]},
-    }
 
 
 def test_logs_of_the_server_and_of_the_build(

@@ -1,4 +1,4 @@
-"""`slipway predict`: rows in any format, requests of bounded size, answers for people and programs."""
+"""`slipway predict`: rows in any format, bounded requests, answers for people and programs."""
 
 import csv
 import io
@@ -92,7 +92,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> fake.FakeServer:
         mars = [i for i, row in enumerate(rows) if row["island"] == "Mars"]
         violation = {
             "rule": "UnknownCategory", "column": "island", "policy": "Warn", "count": len(mars),
-            "rows": mars, "value": "Mars", "message": 'Value "Mars" is not known.',
+            "rows": mars, "value": "Mars",
+            "message": 'UnknownCategory, column "island", row 0: "Mars" is not known.',
         }  # fmt: skip
         if any(row["island"] == "Pluto" for row in rows):
             refused = {**violation, "policy": "Reject", "count": 1, "rows": [0]}
@@ -134,9 +135,7 @@ def test_a_table_with_a_line_a_row(
     assert lines[3] == ["2", "Adelie", "0.9877", "0.01235"]
     assert len(lines) == 4
     # The third row is the first of the second request: rows are counted over all of them.
-    assert said.err == (
-        'island: UnknownCategory in 1 row (from 0: 2), Warn: Value "Mars" is not known.\n'
-    )
+    assert said.err == ('Warn: UnknownCategory in column island, row 2: "Mars" is not known.\n')
 
 
 def test_csv_and_json_for_programs(
@@ -160,8 +159,8 @@ def test_refused_rows_say_which_and_why(
 ) -> None:  # fmt: skip
     assert ask(served, monkeypatch, tmp_path, "Dream", "Dream", "Pluto") == 1
     said = capsys.readouterr()
-    assert "refused the rows: The contract is violated." in said.err
-    assert "island: UnknownCategory in 1 row (from 0: 2), Reject" in said.err
+    assert 'modeldeployment "penguins" refused the rows:' in said.err
+    assert "  Reject: UnknownCategory in column island, row 2: " in said.err
     assert "slipway describe penguins" in said.err
     assert said.out == ""
 

@@ -8,9 +8,10 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from slipway_operator.cli import screen
-from slipway_operator.cli.words import count, format_number
+from slipway_operator.cli.words import format_number
 
 MAX_COLUMNS = 12
+SHOWN_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +37,18 @@ class Answers:
 
 
 def violation_line(violation: Mapping[str, Any], *, first_row: int = 0) -> str:
-    """`island: UnknownCategory in 1 row (row 3), Warn: Value "Mars" is …`."""
+    """`Warn: UnknownCategory in column island, row 3: "Mars" is not one of …`."""
     rows = [int(row) + first_row for row in violation.get("rows") or []]
     total = int(violation.get("count") or len(rows))
-    places = ", ".join(str(row) for row in rows[:5]) + (", …" if total > min(5, len(rows)) else "")
-    where = f" (from 0: {places})" if places else ""
-    return (
-        f"{violation.get('column')}: {violation.get('rule')} in {count(total, 'row')}{where}, "
-        f"{violation.get('policy')}: {violation.get('message')}"
-    )
+    places = ", ".join(str(row) for row in rows[:SHOWN_ROWS])
+    if total > min(SHOWN_ROWS, len(rows)):
+        places += f" and {total - min(SHOWN_ROWS, len(rows))} more"
+    # The server counts rows within its request; the sentence behind its place is what is wanted.
+    message = str(violation.get("message") or "")
+    why = message.partition(": ")[2] or message
+    where = f", row{'' if total == 1 else 's'} {places}" if places else ""
+    name, column = violation.get("rule"), violation.get("column")
+    return f"{violation.get('policy')}: {name} in column {column}{where}: {why}"
 
 
 def flatten(prediction: Mapping[str, Any] | None) -> dict[str, Any]:

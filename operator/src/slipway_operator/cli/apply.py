@@ -49,9 +49,12 @@ def apply_all(
 ) -> list["Object"]:
     """Apply in order, Secrets first; a line for each. The ModelDeployments as they came back."""
     from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
+    from slipway_operator.cli.pinning import pin_files
 
     models = []
     for document in sorted(documents, key=lambda each: each.kind is MODEL_DEPLOYMENT):
+        if document.kind is MODEL_DEPLOYMENT and client.is_laptop:
+            pin_files(document.body)
         applied = client.apply(document.kind, namespace=document.namespace, document=document.body)
         console.print(f"{document.kind.full_name}/{document.name} applied")
         if document.kind is MODEL_DEPLOYMENT:

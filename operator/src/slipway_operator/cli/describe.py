@@ -15,7 +15,13 @@ def describe(
     """Show the details of one object: conditions, stages, contract, parity, revisions, events."""
     from slipway_operator.cli.artifact import read_manifest
     from slipway_operator.cli.errors import USAGE, CliError
-    from slipway_operator.cli.kinds import EVENT, MODEL_DEPLOYMENT, parse_reference
+    from slipway_operator.cli.kinds import (
+        EVENT,
+        LABEL_MODEL,
+        MODEL_DEPLOYMENT,
+        POD,
+        parse_reference,
+    )
     from slipway_operator.cli.portrait import print_portrait
     from slipway_operator.cli.screen import print_yaml, standard_output
     from slipway_operator.cli.story import stable_artifact
@@ -36,4 +42,7 @@ def describe(
         return
     events, _ = client.list(EVENT, namespace=client.namespace)
     manifest = read_manifest(stable_artifact(item))
-    print_portrait(standard_output(), item, manifest=manifest, events=events, now=utc_now())
+    pods, _ = client.list(POD, namespace=client.namespace, selector=f"{LABEL_MODEL}={name}")
+    print_portrait(
+        standard_output(), item, manifest=manifest, events=events, pods=pods, now=utc_now()
+    )

@@ -57,6 +57,9 @@ KINDS: Final = (
     ),
 )
 
+LABEL_MODEL: Final = "slipway.dev/model"
+LABEL_REVISION: Final = "slipway.dev/revision"
+
 
 def find_kind(word: str) -> Kind | None:
     """The kind that a person means: singular, plural, short or with its group, in any case."""

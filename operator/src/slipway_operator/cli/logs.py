@@ -11,9 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from slipway_operator.cli.client import Client, Object
 
-LABEL_MODEL = "slipway.dev/model"
-LABEL_REVISION = "slipway.dev/revision"
-
 
 def logs(
     *,
@@ -29,7 +26,13 @@ def logs(
 ) -> None:
     """Print the log of a model's server processes, or of its build."""
     from slipway_operator.cli.errors import NOT_FOUND, CliError
-    from slipway_operator.cli.kinds import MODEL_DEPLOYMENT, POD, parse_reference
+    from slipway_operator.cli.kinds import (
+        LABEL_MODEL,
+        LABEL_REVISION,
+        MODEL_DEPLOYMENT,
+        POD,
+        parse_reference,
+    )
     from slipway_operator.cli.target import connect
 
     _, found = parse_reference(MODEL_DEPLOYMENT.name, name.rpartition("/")[2])
@@ -61,9 +64,14 @@ def _labels(pod: "Object") -> dict[str, str]:
 
 
 def _containers(pod: "Object") -> list[str]:
+    from slipway_operator.cli.kinds import LABEL_REVISION
+
     spec = pod.get("spec") or {}
-    both = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
-    return [str(container["name"]) for container in both]
+    found = list(spec.get("containers") or [])
+    # What came before matters for a build, and for a server that does not come up.
+    if (pod.get("status") or {}).get("phase") != "Running" or LABEL_REVISION not in _labels(pod):
+        found = [*(spec.get("initContainers") or []), *found]
+    return [str(container["name"]) for container in found]
 
 
 def _print(

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from slipway_operator.cli.build_steps import list_steps
 from slipway_operator.cli.columns import find_condition, last_seen
 from slipway_operator.cli.contract_table import print_columns
 from slipway_operator.cli.screen import print_table
@@ -29,12 +30,13 @@ def print_portrait(
     *,
     manifest: Object | None,
     events: Sequence[Object],
+    pods: Sequence[Object],
     now: datetime,
 ) -> None:
     """All sections; `manifest` is that of the stable revision, if it is at hand."""
     _print_head(console, item, now)
     _print_model(console, item, manifest)
-    _print_build(console, item, now)
+    _print_build(console, item, pods, now)
     _print_parity(console, item, manifest)
     _print_conditions(console, item, now)
     _print_contract(console, item, manifest)
@@ -78,7 +80,7 @@ def _print_model(console: Console, item: Object, manifest: Object | None) -> Non
     _line(console, "  Lacking", ", ".join(sandbox.get("missing") or []))
 
 
-def _print_build(console: Console, item: Object, now: datetime) -> None:
+def _print_build(console: Console, item: Object, pods: Sequence[Object], now: datetime) -> None:
     build = (item.get("status") or {}).get("build") or {}
     if not build:
         return
@@ -97,6 +99,9 @@ def _print_build(console: Console, item: Object, now: datetime) -> None:
         _line(console, "  Failed in", f"{report.get('step')}: {report.get('reason')}")
         _line(console, "", report.get("message"))
         _line(console, "  What to do", advice(str(report.get("reason"))))
+    steps = list_steps(pods, build=build.get("hash"))
+    if steps:
+        print_table(console, ["STEP", "STARTED", "TOOK", "RESULT"], steps, indent="  ")
 
 
 def _print_parity(console: Console, item: Object, manifest: Object | None) -> None:
@@ -194,7 +199,9 @@ def _print_events(console: Console, item: Object, events: Sequence[Object], now:
     if not ours:
         console.print("  none")
         return
-    ours.sort(key=last_seen)
+    ours.sort(
+        key=lambda event: (last_seen(event), int(event["metadata"].get("resourceVersion", 0)))
+    )
     rows = [
         [
             age_of(last_seen(event), now),

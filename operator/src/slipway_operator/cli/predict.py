@@ -158,13 +158,13 @@ def _refused(item: "Object", answer: "httpx.Response", *, first_row: int) -> Exc
     from slipway_operator.cli.errors import CliError
 
     body = _json_of(answer)
+    name = item["metadata"]["name"]
     message = str(body.get("error") or answer.text.strip() or f"HTTP {answer.status_code}")
     lines = [
         f"  {violation_line(each, first_row=first_row)}" for each in body.get("violations") or []
-    ]
-    name = item["metadata"]["name"]
+    ] or [f"  {message.rstrip('.')}."]
     return CliError(
-        "\n".join([f'modeldeployment "{name}" refused the rows: {message.rstrip(".")}.', *lines]),
+        "\n".join([f'modeldeployment "{name}" refused the rows:', *lines]),
         todo=f"The columns and their limits: `slipway describe {name}`."
         if answer.status_code < 500
         else f"Look at `slipway logs {name}`.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from slipway_operator.api.reasons import REASONS
 from slipway_operator.cli.columns import find_condition
-from slipway_operator.cli.words import count, format_number
+from slipway_operator.cli.words import count
 from slipway_operator.contract import STAGES
 
 Object = Mapping[str, Any]
@@ -37,7 +37,7 @@ def assess_progress(item: Object, *, generation: int) -> Progress:
     stalled = _current(item, "Stalled", generation)
     up_to_date = _current(item, "UpToDate", generation)
     ready = _current(item, "Ready", generation)
-    if up_to_date.get("status") == "True":
+    if up_to_date.get("status") == "True" and _is_reachable(item, generation):
         outcome, source = Outcome.DONE, ready
     elif stalled.get("status") == "True":
         outcome, source = Outcome.FAILED, stalled
@@ -51,6 +51,12 @@ def assess_progress(item: Object, *, generation: int) -> Progress:
         message=str(source.get("message", "")),
         action=advice(reason),
     )
+
+
+def _is_reachable(item: Object, generation: int) -> bool:
+    """There is an address, and the gateway has confirmed the way to it."""
+    traffic = _current(item, "TrafficProgrammed", generation)
+    return bool((item.get("status") or {}).get("url")) and traffic.get("status", "True") == "True"
 
 
 def advice(reason: str) -> str:
@@ -79,7 +85,7 @@ def describe_parity(parity: Mapping[str, Any] | None) -> str:
     error = parity.get("maxAbsoluteError")
     parts = [f"{verdict.lower()} on {count(rows, 'row')}"]
     if error is not None:
-        parts.append(f"largest difference {format_number(error)}")
+        parts.append(f"largest difference {error:.2g}")
     return ", ".join([*parts, labels])
 
 

@@ -51,7 +51,7 @@ def up(
     try:
         if not joined:
             _start(folder)
-        _serve(folder, namespace, documents, timeout, console)
+        _serve(folder, namespace, documents, timeout, console, joined=joined)
         served = True
         if joined or detach:
             keep = True
@@ -96,6 +96,8 @@ def _serve(
     documents: list["Document"],
     timeout_seconds: float,
     console: "Console",
+    *,
+    joined: bool,
 ) -> None:
     from slipway_operator.cli.apply import apply_all
     from slipway_operator.cli.screen import standard_output
@@ -104,7 +106,7 @@ def _serve(
     from slipway_operator.cli.waiting import wait_for_all
 
     client = connect_laptop(data=folder, namespace=namespace)
-    console.print(f"Engine: {client.place}")
+    console.print(f"{'Joined' if joined else 'Started'} the engine on {folder}")
     if not documents:
         return
     models = apply_all(client, documents, console)
