@@ -53,8 +53,8 @@ def walk_structs(part: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[
     """Every Struct inside a Struct or tuple, itself first, with its path."""
     if isinstance(part, Struct):
         yield render_path(path), part
-        for field in fields(part):
-            yield from walk_structs(getattr(part, field.name), (*path, field.encode_name))
+        for name, shown in zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True):
+            yield from walk_structs(getattr(part, name), (*path, shown))
     elif isinstance(part, tuple):
         for index, member in enumerate(part):
             yield from walk_structs(member, (*path, index))
