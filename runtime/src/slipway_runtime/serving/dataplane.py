@@ -157,5 +157,6 @@ class DataPlane:
         }
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Let the threads and a model worker end."""
+        self._session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)

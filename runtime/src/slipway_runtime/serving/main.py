@@ -18,12 +18,13 @@ from slipway_runtime.serving.core.faults import ModelInvalid
 from slipway_runtime.serving.core.gate import Gate
 from slipway_runtime.serving.core.golden import check_golden
 from slipway_runtime.serving.core.policies import compile_policies
-from slipway_runtime.serving.core.schema import compile_schema
+from slipway_runtime.serving.core.schema import ModelSchema, compile_schema
 from slipway_runtime.serving.core.session import OnnxSession, Session
 from slipway_runtime.serving.core.table import table_from_rows
 from slipway_runtime.serving.dataplane import INLINE_SECONDS, DataPlane
 from slipway_runtime.serving.http import App
 from slipway_runtime.serving.metrics import Metrics, serve_metrics
+from slipway_runtime.serving.native import NativeSession
 from slipway_runtime.serving.settings import Settings, SettingsInvalid, count_cpus, read_settings
 
 _QUIET_SECONDS = 0.5  # draining ends when no request was in flight for this long
@@ -121,10 +122,9 @@ def _load(settings: Settings, metrics: Metrics) -> DataPlane:
     serving = settings.serving
     policies = compile_policies(schema, serving.contract.on_violation, serving.contract.stated)
     cpus = count_cpus()
-    session: Session = OnnxSession(
-        settings.model_dir / manifest["files"]["model"], schema=schema, threads=cpus
-    )
-    missing_text = ""
+    session = _open_session(settings, manifest, schema)
+    is_native = manifest["runtime"] == "Native"
+    missing_text = None if is_native else ""
     checked = check_golden(manifest, schema=schema, session=session, missing_text=missing_text)
     log.info("%d golden rows answered as the build saw them", checked)
     gate = Gate(schema, policies, missing_text=missing_text)
@@ -133,10 +133,37 @@ def _load(settings: Settings, metrics: Metrics) -> DataPlane:
         gate=gate,
         session=session,
         metrics=metrics,
-        places=cpus,
+        places=1 if is_native else cpus,
         queue=cpus * _QUEUE_PER_PLACE,
         max_rows=serving.max_batch_rows,
-        inline_rows=_measure_inline_rows(manifest, schema, session, gate),
+        inline_rows=0 if is_native else _measure_inline_rows(manifest, schema, session, gate),
+    )
+
+
+def _open_session(
+    settings: Settings, manifest: Mapping[str, Any], schema: ModelSchema
+) -> OnnxSession | NativeSession:
+    """Open the model: ONNX here, anything else in a sandboxed worker.
+
+    Raises:
+        ModelInvalid, CannotServe
+    """
+    if manifest["runtime"] == "ONNX":
+        path = settings.model_dir / manifest["files"]["model"]
+        return OnnxSession(path, schema=schema, threads=count_cpus())
+    serving = settings.serving
+    loader = manifest["files"]["loader"]
+    if serving.unpickle == "Never" and loader != "skops":
+        raise CannotServe(
+            f'Cannot serve model "{settings.model_name}": it is a {loader} file, opening it runs '
+            'its code, and spec.model.unpickle is "Never".'
+        )
+    return NativeSession(
+        settings.model_dir,
+        schema=schema,
+        unpickle=serving.unpickle,
+        timeout_seconds=serving.timeout_seconds,
+        memory_bytes=serving.memory_bytes,
     )
 
 

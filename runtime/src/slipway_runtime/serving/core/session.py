@@ -20,6 +20,10 @@ class Session(Protocol):
         """Raises RequestFault when the model gives no answer."""
         ...
 
+    def close(self) -> None:
+        """Let go of what the session holds outside this process."""
+        ...
+
 
 class OnnxSession:
     """One onnxruntime session on the CPU.
@@ -69,6 +73,9 @@ class OnnxSession:
                 "InferenceFailed", "The model could not compute an answer for these inputs."
             ) from error
         return outputs
+
+    def close(self) -> None:
+        """Nothing is held outside this process."""
 
 
 def _compare(what: str, schema: ModelSchema, told: tuple[TensorSpec, ...], found: set[str]) -> None:

@@ -1,0 +1,1 @@
+"""Models that are served as they are: asked in a process of their own, never in the server."""
