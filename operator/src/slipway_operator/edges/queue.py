@@ -82,7 +82,7 @@ class KeyedLoop:
         except Exception as error:  # a controller's edge: one bad key must not stop the others
             failures = self._failures.get(key, 0) + 1
             self._failures[key] = failures
-            after = random.uniform(0.0, self._backoff.compute_ceiling(failures))
+            after = random.uniform(0.0, self._backoff.compute_ceiling(failures))  # noqa: S311  jitter
             log.warning(
                 '%s of "%s" failed (%d in a row), again in %.1f s: %s: %s',
                 self._name, key, failures, after, type(error).__name__, error,

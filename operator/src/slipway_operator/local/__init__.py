@@ -1,1 +1,1 @@
-"""The laptop engine: the same objects as on a cluster, interpreted as processes and a real Envoy."""
+"""The laptop engine: the same objects as on a cluster, run as processes and a real Envoy."""

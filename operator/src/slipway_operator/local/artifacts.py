@@ -26,7 +26,7 @@ def read_artifacts(layout: Path, *, namespace: str, name: str) -> dict[str, Obje
         digest = str(entry.get("digest"))
         manifest = _read(_blob(layout, digest))
         config = _read(_blob(layout, str((manifest.get("config") or {}).get("digest"))))
-        layers = manifest.get("layers") or ({},)
+        layers: list[Object] = manifest.get("layers") or [{}]
         if (
             config.get("buildHash") == build
             and _blob(layout, str(layers[0].get("digest"))).exists()

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ Object = dict[str, Any]
 
 _KEPT_ENV: Final = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _BEFORE_MOUNT: Final = r"^((?:--[A-Za-z0-9-]+=)?(?:[a-z][a-z0-9+.-]*://)?)"
-_FIELDS: Final = {
+_FIELDS: Final[dict[str, Callable[[Mapping[str, Any]], object]]] = {
     "metadata.name": lambda pod: pod["metadata"]["name"],
     "metadata.namespace": lambda pod: pod["metadata"]["namespace"],
     "metadata.uid": lambda pod: pod["metadata"]["uid"],

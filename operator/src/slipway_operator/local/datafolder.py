@@ -178,7 +178,7 @@ def _take(descriptor: int) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 so that readers see all of it or the old one, also after a crash."""
+    """Write a file of mode 0600 so that readers see all of it or the old one, come what may."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Deployments: so many pods of the newest template, old ones replaced one by one when new are ready.
+"""Deployments: so many pods of the newest template; old ones go as new ones are ready.
 
 A pod's name holds its ordinal and the template's hash, so a crash between any two steps makes no
 pod twice. Writes the deployment's status. Processes are ``pods``' business.
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from slipway_operator.edges.clock import parse_time, utc_now
 from slipway_operator.edges.queue import Backoff, KeyedLoop
+from slipway_operator.local.changes import Change
 from slipway_operator.local.kinds import DEPLOYMENT, POD
 from slipway_operator.local.objects import (
     child_name,
@@ -28,7 +29,7 @@ from slipway_operator.local.objects import (
     split_key,
     uid_of,
 )
-from slipway_operator.local.store import Change, Store
+from slipway_operator.local.store import Store
 
 Object = dict[str, Any]
 HASH_LABEL: Final = "pod-template-hash"
@@ -87,7 +88,7 @@ class DeploymentController:
         if len(ready) >= wanted:
             surplus += old
         elif old:
-            # never fewer able to serve than asked for: an old pod goes for each new one that is ready
+            # never fewer able to serve than asked for: an old pod goes for each new ready one
             unready_old = [p for p in old if not _is_ready(p)]
             ready_old = [p for p in old if _is_ready(p)]
             surplus += unready_old if ready_old else []

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from slipway_operator.edges.queue import Backoff, KeyedLoop
+from slipway_operator.local.changes import Change
+from slipway_operator.local.container_keeper import read_ports
 from slipway_operator.local.kinds import ENDPOINT_SLICE, POD, SERVICE
 from slipway_operator.local.objects import (
     child_name,
@@ -22,9 +24,8 @@ from slipway_operator.local.objects import (
     split_key,
     uid_of,
 )
-from slipway_operator.local.pods import read_ports
 from slipway_operator.local.ports import LOOPBACK
-from slipway_operator.local.store import Change, Store
+from slipway_operator.local.store import Store
 
 Object = dict[str, Any]
 SERVICE_LABEL: Final = "kubernetes.io/service-name"

@@ -10,19 +10,20 @@ from typing import Any, Final, Protocol
 
 from slipway_operator.local.api.app import Api
 from slipway_operator.local.api.server import ApiServer
+from slipway_operator.local.changes import Change
 from slipway_operator.local.datafolder import DataFolder
 from slipway_operator.local.deployments import DeploymentController
 from slipway_operator.local.endpoints import EndpointController
+from slipway_operator.local.errors import StoreUnavailable
 from slipway_operator.local.events import forget_old_events
 from slipway_operator.local.garbage import GarbageCollector
-from slipway_operator.local.errors import StoreUnavailable
 from slipway_operator.local.gateway.controller import Gateway
 from slipway_operator.local.jobs import JobController
-from slipway_operator.local.pods import PodKeeper
 from slipway_operator.local.models import ModelController, validate_document
+from slipway_operator.local.pods import PodKeeper
 from slipway_operator.local.ports import LOOPBACK
 from slipway_operator.local.processes import stop_all
-from slipway_operator.local.store import Change, Store
+from slipway_operator.local.store import Store
 
 log = logging.getLogger(__name__)
 

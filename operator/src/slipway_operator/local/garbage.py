@@ -1,10 +1,11 @@
 """Garbage collection: an object all of whose owners are gone is deleted (background cascade)."""
 
 from slipway_operator.edges.queue import Backoff, KeyedLoop
+from slipway_operator.local.changes import Change
 from slipway_operator.local.errors import Conflict, NotFound
 from slipway_operator.local.kinds import EVENT, find_kind
 from slipway_operator.local.objects import name_of, namespace_of, uid_of
-from slipway_operator.local.store import Change, Store
+from slipway_operator.local.store import Store
 
 
 class GarbageCollector:

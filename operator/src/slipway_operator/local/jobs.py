@@ -1,4 +1,4 @@
-"""Jobs: one pod at a time until one succeeds or too many failed, as Kubernetes' job controller does.
+"""Jobs: one pod at a time until one succeeds or too many failed, as on a cluster.
 
 The pod's name follows from the job and the attempt, so a crash between any two steps makes no
 second pod. Ended jobs go after ``ttlSecondsAfterFinished``. Processes are ``pods``' business.
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from slipway_operator.edges.clock import parse_time, render_time, utc_now
 from slipway_operator.edges.queue import Backoff, KeyedLoop
+from slipway_operator.local.changes import Change
 from slipway_operator.local.kinds import JOB, POD
 from slipway_operator.local.objects import (
     child_name,
@@ -25,7 +26,7 @@ from slipway_operator.local.objects import (
     split_key,
     uid_of,
 )
-from slipway_operator.local.store import Change, Store
+from slipway_operator.local.store import Store
 
 Object = dict[str, Any]
 RETRIES: Final = Backoff(first_seconds=2.0, cap_seconds=60.0)
@@ -80,9 +81,14 @@ class JobController:
         wait: float | None = None
         if succeeded:
             status["completionTime"] = render_time(utc_now())
-            conditions = set_condition(conditions, type_="Complete", status=True,
-                                       reason="CompletionsReached", now=utc_now(),
-                                       message="Reached expected number of succeeded pods")  # fmt: skip
+            conditions = set_condition(
+                conditions,
+                type_="Complete",
+                status=True,
+                reason="CompletionsReached",
+                message="Reached expected number of succeeded pods",
+                now=utc_now(),
+            )
         elif failed and (verdict := _judge(job, failed)) is not None:
             reason, message = verdict
             conditions = set_condition(

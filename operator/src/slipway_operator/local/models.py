@@ -18,12 +18,13 @@ from slipway_operator.contract import ENV_FETCH_ALLOW
 from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.queue import KeyedLoop
 from slipway_operator.local.artifacts import read_artifacts
+from slipway_operator.local.changes import Change
 from slipway_operator.local.datafolder import DataFolder
 from slipway_operator.local.errors import Cause, Conflict, NotFound
 from slipway_operator.local.events import record_event
 from slipway_operator.local.kinds import EVENT, MODEL_DEPLOYMENT, SECRET, find_kind
 from slipway_operator.local.objects import key_of, name_of, namespace_of, uid_of
-from slipway_operator.local.store import Change, Store
+from slipway_operator.local.store import Store
 from slipway_operator.plan import Apply, Delete, list_secrets, make_plan
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID

@@ -40,7 +40,7 @@ def parse_probe(container: Mapping[str, Any], field: str, ports: Mapping[str, in
     wanted = http.get("port")
     names = {port.get("containerPort"): port.get("name") for port in container.get("ports") or ()}
     name = wanted if isinstance(wanted, str) else names.get(wanted)
-    if name not in ports:
+    if not isinstance(name, str) or name not in ports:
         raise ContainerRefused(f'{field} asks port "{wanted}", which the container does not name')
     return Probe(
         path=http.get("path", "/"),
@@ -73,7 +73,7 @@ async def ask(probe: Probe) -> bool:
 
 
 class Prober:
-    """Watches one container; calls ``changed`` when readiness changes, ``failed`` when it must end."""
+    """Watches one container; ``changed``: its readiness did, ``failed``: it must end."""
 
     def __init__(
         self,

@@ -62,7 +62,7 @@ class RunSpec:
 
 
 class Run:
-    """One life of one process; all its facts lie in its folder, so it can be made again any time."""
+    """One life of one process; all its facts lie in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -204,7 +204,7 @@ class Run:
             pid = self.keeper_pid()
         if pid is not None:
             await _wait_for_process(pid)
-        while self.is_kept():
+        while self.is_kept():  # noqa: ASYNC110  another process holds the lock
             await asyncio.sleep(0.02)
         self.state()
 
@@ -238,13 +238,18 @@ async def _wait_for_process(pid: int) -> None:
                     return
         return
     loop = asyncio.get_running_loop()
-    gone = loop.create_future()
-    loop.add_reader(descriptor, lambda: gone.done() or gone.set_result(None))
+    gone: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(descriptor, _settle, gone)
     try:
         await gone
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def keep(folder: Path) -> None:
     try:
         process = subprocess.Popen(
             spec["command"], env=spec["env"], cwd=spec["cwd"], stdin=subprocess.DEVNULL,
-            stdout=output, stderr=output, preexec_fn=prepare, process_group=0,
+            stdout=output, stderr=output, process_group=0,
+            preexec_fn=prepare,  # noqa: PLW1509  this process has one thread
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         os.write(output, f"cannot start {spec['command'][0]}: {error}\n".encode())
@@ -132,27 +133,38 @@ def keep(folder: Path) -> None:
     write(folder / "state.json", {"keeper": myself, "keeperTicks": start_ticks(myself),
                                   "pid": process.pid, "ticks": start_ticks(process.pid),
                                   "started": began})  # fmt: skip
-    limit, out_of_memory, peak = spec["memoryBytes"], False, 0
+    out_of_memory = stay(process, spec["memoryBytes"])
+    reap_orphans()
+    code = process.returncode
+    write(
+        folder / "exit.json",
+        {
+            "code": code if code >= 0 else 128 - code,
+            "oom": out_of_memory,
+            "error": None,
+            "started": began,
+            "finished": time.time(),
+        },
+    )
+
+
+def stay(process: "subprocess.Popen[bytes]", limit: int | None) -> bool:
+    """Hand signals on until the process has ended; whether it was killed for its memory."""
+    out_of_memory = False
     while True:
         wanted = signal.sigtimedwait(HANDLED, 0.25 if limit else 60.0)
         if process.poll() is not None:
-            break
+            return out_of_memory
         reap_strangers(process.pid)
         if wanted is not None and wanted.si_signo == signal.SIGUSR1:
             kill([process.pid, *descendants(process.pid)])
         elif wanted is not None and wanted.si_signo != signal.SIGCHLD:
             process.send_signal(signal.SIGTERM)
         if limit:
-            used = resident_bytes([process.pid, *descendants(process.pid)])
-            peak = max(peak, used)
-            if used > limit:
+            tree = [process.pid, *descendants(process.pid)]
+            if resident_bytes(tree) > limit:
                 out_of_memory = True
-                kill([process.pid, *descendants(process.pid)])
-    reap_orphans()
-    code = process.returncode
-    write(folder / "exit.json", {"code": code if code >= 0 else 128 - code, "oom": out_of_memory,
-                                 "error": None, "started": began, "finished": time.time(),
-                                 "peakBytes": peak})  # fmt: skip
+                kill(tree)
 
 
 def main() -> None:

@@ -1,17 +1,15 @@
-"""The engine's objects: Kubernetes JSON in one crash-safe SQLite file, with Kubernetes' semantics.
+"""The engine's objects: Kubernetes JSON in one crash-safe SQLite file, Kubernetes' semantics.
 
 resourceVersion, generation, uid, preconditions, server-side apply, a status subresource, graceful
 deletion of pods, finalizers, watches. One process writes (see ``datafolder``); memory is a cache
 that changes only after the commit. It must not log or print an object's content.
 """
 
-import asyncio
 import copy
 import sqlite3
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from slipway_operator.edges.clock import render_time, utc_now
+from slipway_operator.local.changes import Change, Subscription
 from slipway_operator.local.errors import (
     AlreadyExists,
     BadRequest,
@@ -29,7 +28,13 @@ from slipway_operator.local.errors import (
     StoreUnavailable,
 )
 from slipway_operator.local.kinds import POD, Kind, find_kind
-from slipway_operator.local.merge import merge_applied, merge_patch, strip_applied, without_nulls
+from slipway_operator.local.merge import (
+    OWNED_BY_STORE,
+    merge_applied,
+    merge_patch,
+    strip_applied,
+    without_nulls,
+)
 from slipway_operator.local.objects import matches_labels, namespace_of
 
 Object = dict[str, Any]
@@ -42,42 +47,11 @@ CREATE TABLE IF NOT EXISTS objects (
     version INTEGER NOT NULL, body BLOB NOT NULL, applied BLOB NOT NULL,
     PRIMARY KEY (api_version, kind, namespace, name)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS counter (
+    id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL
+);
 INSERT OR IGNORE INTO counter VALUES (1, 1);
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One thing that happened: ``ADDED``, ``MODIFIED`` or ``DELETED``, at a resourceVersion."""
-
-    type: str
-    version: int
-    kind: Kind
-    object: Object
-
-
-class Subscription:
-    """Every change from now on, in order; leaving the ``with`` block ends it."""
-
-    def __init__(self, subscribers: "set[Subscription]") -> None:
-        self._queue: asyncio.Queue[Change] = asyncio.Queue()
-        self._subscribers = subscribers
-
-    def __enter__(self) -> "Subscription":
-        self._subscribers.add(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._subscribers.discard(self)
-
-    def offer(self, change: Change) -> None:
-        """Hand over one change (called by the store)."""
-        self._queue.put_nowait(change)
-
-    async def next(self) -> Change:
-        """The next change; waits for it."""
-        return await self._queue.get()
 
 
 class Store:
@@ -90,6 +64,7 @@ class Store:
             EngineRefused: when the file cannot be opened or is no database.
         """
         self._clock = clock
+        self._version: int = 0
         self._objects: dict[Key, Object] = {}
         self._applied: dict[Key, dict[str, Object]] = {}
         self._history: deque[Change] = deque(maxlen=HISTORY)
@@ -307,8 +282,7 @@ class Store:
         self, kind: Kind, live: Object, wanted: Object, *, applied: dict[str, Object] | None = None
     ) -> Object:
         metadata = wanted["metadata"] = dict(wanted.get("metadata") or {})
-        for name in ("name", "namespace", "uid", "creationTimestamp", "generation",
-                     "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"):  # fmt: skip
+        for name in ("name", "namespace", *OWNED_BY_STORE):
             metadata.pop(name, None)
             if name in live["metadata"]:
                 metadata[name] = live["metadata"][name]

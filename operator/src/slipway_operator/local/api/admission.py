@@ -28,17 +28,15 @@ def admit(document: Object, kind: Kind, *, validate: Validate) -> Object:
         Invalid: with a cause for every field that is wrong.
     """
     metadata = document["metadata"]
-    causes = []
-    for field, pattern in (("name", _NAME), ("namespace", _NAMESPACE)):
-        value = metadata.get(field)
-        if not isinstance(value, str) or pattern.fullmatch(value) is None:
-            causes.append(
-                Cause(
-                    field=f"metadata.{field}",
-                    reason="FieldValueInvalid",
-                    message=f'"{value}" is no {field}: use lower-case letters, digits and "-".',
-                )
-            )
+    causes = [
+        Cause(
+            field=f"metadata.{field}",
+            reason="FieldValueInvalid",
+            message=f'"{metadata.get(field)}" is no {field}: use lower-case letters, digits, "-".',
+        )
+        for field, pattern in (("name", _NAME), ("namespace", _NAMESPACE))
+        if pattern.fullmatch(str(metadata.get(field, ""))) is None
+    ]
     if kind is SECRET:
         document = {**document, "data": _read_secret(document, causes)}
         document.pop("stringData", None)
@@ -74,9 +72,9 @@ def _read_secret(document: Mapping[str, Any], causes: list[Cause]) -> Object:
                 )
             )
     encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
-    for key in (*data, *plain):
-        if re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", str(key)) is None or str(key) in (".", ".."):
-            causes.append(
-                Cause(field=f"data.{key}", reason="FieldValueInvalid", message="No file name.")
-            )
+    causes += [
+        Cause(field=f"data.{key}", reason="FieldValueInvalid", message="No file name.")
+        for key in (*data, *plain)
+        if re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", str(key)) is None or str(key) in (".", "..")
+    ]
     return {**data, **encoded}

@@ -7,10 +7,9 @@ that is the core's, which wakes by the store's changes.
 import asyncio
 import hmac
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -27,6 +26,7 @@ from slipway_operator.local.api.reading import (
     place,
     read_document,
 )
+from slipway_operator.local.api.watching import stream_changes
 from slipway_operator.local.datafolder import DataFolder
 from slipway_operator.local.errors import BadRequest, EngineError, NotFound, UnsupportedMedia
 from slipway_operator.local.kinds import POD
@@ -139,43 +139,19 @@ class Api:
         )
 
     def _watch(self, request: Request, target: Target) -> Response:
-        matches = parse_match(request)
         since = request.query_params.get("resourceVersion") or None
         seconds = request.query_params.get("timeoutSeconds")
-        if since is not None and not since.isdigit():
-            raise BadRequest(f'resourceVersion "{since}" is no number.')
-        subscription = self._store.subscribe()
-
-        async def stream() -> AsyncIterator[bytes]:
-            with subscription:
-                try:
-                    async with asyncio.timeout(float(seconds) if seconds else None):
-                        if since is None:
-                            for item in self._store.list(target.kind, namespace=target.namespace):
-                                if matches(item):
-                                    yield _render_change("ADDED", item)
-                        seen = self._store.version
-                        for change in self._store.changes_since(int(since or seen)):
-                            if _concerns(change.object, change.kind, target) and matches(
-                                change.object
-                            ):
-                                yield _render_change(change.type, change.object)
-                        while True:
-                            change = await subscription.next()
-                            if change.version <= seen:
-                                continue
-                            if (
-                                change.kind is target.kind
-                                and _concerns(change.object, change.kind, target)
-                                and matches(change.object)
-                            ):
-                                yield _render_change(change.type, change.object)
-                except TimeoutError:
-                    return
-                except EngineError as error:
-                    yield _render_change("ERROR", build_failure(error))
-
-        return StreamingResponse(stream(), media_type="application/json")
+        for name, value in (("resourceVersion", since), ("timeoutSeconds", seconds)):
+            if value is not None and not value.isdigit():
+                raise BadRequest(f'{name} "{value}" is no number.')
+        stream = stream_changes(
+            self._store,
+            target,
+            since=int(since) if since else None,
+            seconds=float(seconds) if seconds else None,
+            matches=parse_match(request),
+        )
+        return StreamingResponse(stream, media_type="application/json")
 
     async def _replace(self, request: Request, target: Target, name: str) -> Response:
         document = place(await read_document(request), target)
@@ -243,14 +219,6 @@ class Api:
             run, follow=is_set(request, "follow"), tail_lines=int(tail) if tail else None
         )
         return StreamingResponse(stream, media_type="text/plain; charset=utf-8")
-
-
-def _concerns(obj: Mapping[str, Any], kind: object, target: Target) -> bool:
-    return kind is target.kind and target.namespace in (None, obj["metadata"]["namespace"])
-
-
-def _render_change(type_: str, obj: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode({"type": type_, "object": obj}) + b"\n"
 
 
 async def _has_body(request: Request) -> bool:

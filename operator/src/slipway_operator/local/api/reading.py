@@ -1,4 +1,4 @@
-"""What a request says: its path, its selectors, its body. Refuses what it cannot read; writes nothing."""
+"""What a request says: its path, its selectors, its body. Refuses what it cannot read."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ MAX_BODY_BYTES: Final = 3 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a path names: a kind, perhaps in a namespace, perhaps one object, perhaps a part of it."""
+    """What a path names: a kind, perhaps in a namespace, perhaps one object or a part of it."""
 
     kind: Kind
     namespace: str | None
@@ -54,21 +54,22 @@ def parse_selector(text: str) -> Callable[[Mapping[str, Any]], bool]:
     Raises:
         BadRequest: set-based requirements, which the engine does not speak.
     """
-    tests: list[Callable[[Mapping[str, Any]], bool]] = []
-    for word in filter(None, (part.strip() for part in text.split(","))):
-        if "(" in word or " " in word:
-            raise BadRequest(f'labelSelector "{text}" is set-based; use a=b, a!=b, a or !a.')
-        if "!=" in word:
-            key, _, value = word.partition("!=")
-            tests.append(lambda labels, k=key, v=value: labels.get(k) != v)
-        elif "=" in word:
-            key, _, value = word.replace("==", "=").partition("=")
-            tests.append(lambda labels, k=key, v=value: labels.get(k) == v)
-        elif word.startswith("!"):
-            tests.append(lambda labels, k=word[1:]: k not in labels)
-        else:
-            tests.append(lambda labels, k=word: k in labels)
-    return lambda labels: all(test(labels) for test in tests)
+    if "(" in text:
+        raise BadRequest(f'labelSelector "{text}" is set-based; use a=b, a!=b, a or !a.')
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    return lambda labels: all(_matches(labels, word) for word in words)
+
+
+def _matches(labels: Mapping[str, Any], word: str) -> bool:
+    if "!=" in word:
+        key, _, value = word.partition("!=")
+        return labels.get(key) != value
+    if "=" in word:
+        key, _, value = word.replace("==", "=").partition("=")
+        return labels.get(key) == value
+    if word.startswith("!"):
+        return word[1:] not in labels
+    return word in labels
 
 
 def parse_field_selector(text: str) -> Callable[[Mapping[str, Any]], bool]:

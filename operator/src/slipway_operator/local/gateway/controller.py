@@ -1,8 +1,8 @@
 """Keeps Envoy in step with the store, and tells each HTTPRoute what has become of it.
 
 Gives every route a port of its own (first free one from 8080, kept in an annotation), hands the
-configuration over, and writes the conditions only after Envoy has acknowledged. Level-triggered: one
-pass looks at all routes.
+configuration over, and writes the conditions only after Envoy has acknowledged. Level-triggered:
+one pass looks at all routes.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import httpx
 
 from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.queue import Backoff, KeyedLoop
+from slipway_operator.local.changes import Change
 from slipway_operator.local.datafolder import DataFolder
 from slipway_operator.local.errors import Conflict, NotFound
 from slipway_operator.local.gateway.config import Programme, RouteRefused, build_programme
@@ -30,7 +31,7 @@ from slipway_operator.local.objects import (
     uid_of,
 )
 from slipway_operator.local.ports import LOOPBACK, describe_holder, find_free_port, is_free
-from slipway_operator.local.store import Change, Store
+from slipway_operator.local.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +171,7 @@ class Gateway:
 
     def _write_status(self, route: Mapping[str, Any], outcome: Outcome) -> None:
         now, generation = utc_now(), route["metadata"]["generation"]
-        before = ((route.get("status") or {}).get("parents") or ({},))[0]
+        before: Object = ((route.get("status") or {}).get("parents") or ({},))[0]
         conditions = list(before.get("conditions") or ())
         if outcome.refused is not None:
             accepted = (False, "UnsupportedValue", f"{outcome.refused}.")

