@@ -95,7 +95,8 @@ class Cluster:
     secrets: set[str] = field(default_factory=set)
     now: datetime = START
     counter: int = 0
-    writes: int = 0
+    writes: int = 0  # of plans that were carried out whole
+    attempts: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
     route_log: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
     deleted: list[tuple[str, str]] = field(default_factory=list)
@@ -131,9 +132,7 @@ class Cluster:
         asked = self.objects[("ModelDeployment", name)]
         return Observed(
             objects=tuple(
-                copy.deepcopy(obj)
-                for (kind, _), obj in self.objects.items()
-                if kind != "ModelDeployment"
+                obj for (kind, _), obj in self.objects.items() if kind != "ModelDeployment"
             ),
             absent_secrets=frozenset(set(list_secrets(asked)) - self.secrets),
         )
@@ -141,7 +140,7 @@ class Cluster:
     def plan(self, name: str, *, observed: Observed | None = None) -> Plan:
         self.plans += 1
         return make_plan(
-            asked=copy.deepcopy(self.objects[("ModelDeployment", name)]),
+            asked=self.objects[("ModelDeployment", name)],
             observed=observed or self.observe(name),
             settings=self.settings,
             now=self.now,
@@ -154,6 +153,7 @@ class Cluster:
             if done == fail_at:
                 raise WriteFailedError
             done += 1
+            self.attempts += 1
             if isinstance(action, Apply):
                 self.apply(action.object)
             else:
@@ -162,6 +162,7 @@ class Cluster:
             if done == fail_at:
                 raise WriteFailedError
             done += 1
+            self.attempts += 1
             self.objects[("ModelDeployment", name)]["status"] = copy.deepcopy(dict(plan.status))
         self.writes += done
         self.events += [(event.reason, event.message) for event in plan.events]

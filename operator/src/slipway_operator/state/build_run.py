@@ -157,18 +157,15 @@ def _assess_failure(
     failed = conditions.get("Failed") or {}
     # A Job past its deadline loses its pods, so nothing else can tell it.
     if failed.get("status") == "True" and failed.get("reason") == "DeadlineExceeded":
-        limit = job.get("spec", {}).get("activeDeadlineSeconds", "its limit of")
-        return _conclude(
-            "DeadlineExceeded",
-            f"The build took longer than {limit} seconds. Use a smaller model, or raise the limit.",
-        )
+        return _conclude_deadline(job)
+    # A pod that was stopped from outside says why; its containers only that they were killed.
+    for pod in pods:
+        if pod.get("status", {}).get("phase") == "Failed" and pod["status"].get("reason"):
+            return _conclude_pod(pod["status"], job)
     for step in STEPS:
         terminated = (containers.get(step, {}).get("state") or {}).get("terminated")
         if terminated and (terminated.get("exitCode") or terminated.get("signal")):
             return _conclude_exit(step, terminated)
-    for pod in pods:
-        if pod.get("status", {}).get("phase") == "Failed":
-            return _conclude_pod(pod)
     if failed.get("status") == "True":
         words = failed.get("message") or failed.get("reason") or "no reason given"
         return _conclude("BuildInterrupted", f"The build ended without a report: {words}.")
@@ -185,25 +182,28 @@ def _conclude_exit(step: str, terminated: Json) -> Failure:
     if terminated.get("reason") == "OOMKilled":
         return _conclude(
             "OutOfMemory",
-            f"Step {step} used more memory than it may ({how}). Use a smaller model or fewer "
-            "sample rows.",
+            f"Step {step} used more memory than it may: {how}.",
         )
     if terminated.get("reason") == "DeadlineExceeded":
         return _conclude(
             "DeadlineExceeded",
-            f"Step {step} took longer than it may ({how}). Use a smaller model, or raise the "
-            "limit.",
+            f"Step {step} took longer than it may: {how}.",
         )
     return _conclude("BuildInterrupted", f"Step {step} ended without a report: {how}.")
 
 
-def _conclude_pod(pod: Json) -> Failure:
-    status = pod.get("status", {})
-    words = str(status.get("message") or status.get("reason") or "no reason given").rstrip(".")
-    evicted = status.get("reason") == "Evicted"
-    if evicted and any(word in words.lower() for word in _DISK_WORDS):
+def _conclude_pod(status: Json, job: Json) -> Failure:
+    words = str(status.get("message") or status["reason"]).rstrip(".")
+    if status["reason"] == "DeadlineExceeded":
+        return _conclude_deadline(job)
+    if status["reason"] == "Evicted" and any(word in words.lower() for word in _DISK_WORDS):
         return _conclude("DiskFull", f"The build ran out of disk space: {words}.")
     return _conclude("BuildInterrupted", f"The build's pod was stopped: {words}.")
+
+
+def _conclude_deadline(job: Json) -> Failure:
+    limit = job.get("spec", {}).get("activeDeadlineSeconds", "its limit of")
+    return _conclude("DeadlineExceeded", f"The build took longer than {limit} seconds.")
 
 
 def _conclude(reason: str, message: str) -> Failure:

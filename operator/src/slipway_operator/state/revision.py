@@ -6,9 +6,11 @@ be rebuilt exactly as it was without spec or status. Its hash proves that nobody
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from slipway_operator.api.spec import Contract, Dependency, Serving
 from slipway_operator.api.status import Report
@@ -169,7 +171,7 @@ def render_given(value: msgspec.Struct) -> dict[str, Any]:
     Fields that a later version adds, and defaults that it changes, then alter no hash.
     """
     given: dict[str, Any] = {}
-    for info in msgspec.structs.fields(value):
+    for info in _list_fields(type(value)):
         member = getattr(value, info.name)
         if info.default is not msgspec.NODEFAULT and member == info.default:
             continue
@@ -177,6 +179,11 @@ def render_given(value: msgspec.Struct) -> dict[str, Any]:
             continue
         given[info.encode_name] = _render_member(member)
     return given
+
+
+@cache
+def _list_fields(kind: type[msgspec.Struct]) -> tuple[FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
 
 
 def _render_member(member: Any) -> Any:
