@@ -39,9 +39,10 @@ def apply(
         from slipway_operator.cli.summary import print_summary
         from slipway_operator.cli.waiting import wait_for_all
 
-        found = wait_for_all(client, models, timeout_seconds=timeout, console=standard_error())
-        for item in found:
+        waited = wait_for_all(client, models, timeout_seconds=timeout, console=standard_error())
+        for item in waited.done:
             print_summary(standard_output(), item)
+        waited.raise_failures()
 
 
 def apply_all(

@@ -28,7 +28,7 @@ def print_summary(console: Console, item: Object) -> None:
     row = example_row(manifest)
     if url and row is not None:
         lines.append(("Try", curl_line(url, row)))
-    console.print()
+    console.print(str(item["metadata"]["name"]), style="bold")
     for title, text in lines:
         if text:
             console.print(f"  {title:<8} {text}")
@@ -36,10 +36,15 @@ def print_summary(console: Console, item: Object) -> None:
 
 
 def example_row(manifest: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """A golden row of the model, one without holes if there is one."""
-    rows = ((manifest or {}).get("golden") or {}).get("rows") or []
+    """A golden row of the model in its columns' order, one without holes if there is one."""
+    found = manifest or {}
+    rows = (found.get("golden") or {}).get("rows") or []
     whole = [row for row in rows if all(value not in (None, "") for value in row.values())]
-    return next(iter(whole or rows), None)
+    row = next(iter(whole or rows), None)
+    if row is None:
+        return None
+    names = [each["name"] for each in (found.get("contract") or {}).get("columns") or []]
+    return {name: row[name] for name in [*names, *row] if name in row}
 
 
 def curl_line(url: str, row: Mapping[str, Any]) -> str:

@@ -110,9 +110,12 @@ def _serve(
     if not documents:
         return
     models = apply_all(client, documents, console)
-    for item in wait_for_all(client, models, timeout_seconds=timeout_seconds, console=console):
+    waited = wait_for_all(client, models, timeout_seconds=timeout_seconds, console=console)
+    for item in waited.done:
         print_summary(standard_output(), item)
-    _print_models(client)
+    if waited.done:
+        _print_models(client)
+    waited.raise_failures()
 
 
 def _print_models(client: "Client") -> None:
