@@ -16,29 +16,22 @@ KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 MAX_OPSET = {"": 26, "ai.onnx": 26, "ai.onnx.ml": 5}
 
 
-def check_onnx(path: Path) -> dict[str, int]:
-    """Check a file against the rules, and return its opsets.
+def check_onnx(path: Path, *, foreign: bool) -> None:
+    """Check a file against the rules.
+
+    Args:
+        foreign: whether somebody else exported it; our own conversions are proven on rows, and
+            hold NaN where a table's missing values are looked for.
 
     Raises:
         BuildError: `ModelRejected`, naming the rule.
     """
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise _rejected("FileTooLarge", f"it has {size} bytes > limit {MAX_BYTES}")
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except DecodeError as error:
-        raise _rejected("NotOnnx", "it cannot be parsed") from error
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
-    for domain, version in opsets.items():
-        if domain not in KNOWN_DOMAINS:
-            raise _rejected("UnknownDomain", f'operators of domain "{domain}" are not known')
-        if version > MAX_OPSET[domain]:
+    model = _parse(path)
+    for entry in model.opset_import:
+        newest = MAX_OPSET.get(entry.domain, entry.version)
+        if entry.version > newest:
             raise _rejected(
-                "OpsetTooNew", f'opset {version} of "{domain}" > newest {MAX_OPSET[domain]}'
+                "OpsetTooNew", f'opset {entry.version} of "{entry.domain}" > newest {newest}'
             )
     if len(model.functions):
         raise _rejected("LocalFunctions", "it brings functions of its own")
@@ -49,14 +42,29 @@ def check_onnx(path: Path) -> dict[str, int]:
         nodes += len(graph.node)
         if nodes > MAX_NODES:
             raise _rejected("TooManyNodes", f"it has more than {MAX_NODES} nodes")
-        _check_graph(graph)
-    return opsets
+        _check_graph(graph, foreign=foreign)
 
 
-def _check_graph(graph: Any) -> None:
+def _parse(path: Path) -> Any:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise _rejected("FileTooLarge", f"it has {size} bytes > limit {MAX_BYTES}")
+    try:
+        return onnx.load(str(path), load_external_data=False)
+    except DecodeError as error:
+        raise _rejected("NotOnnx", "it cannot be parsed") from error
+
+
+def _check_graph(graph: Any, *, foreign: bool) -> None:
     sparse = [part for one in graph.sparse_initializer for part in (one.values, one.indices)]
     for tensor in (*graph.initializer, *sparse):
         _check_tensor(tensor)
+    if foreign:
+        for tensor in graph.initializer:
+            _check_numbers(tensor)
     for node in graph.node:
         if node.domain not in KNOWN_DOMAINS:
             raise _rejected("UnknownDomain", f'node "{node.name}" is of domain "{node.domain}"')
@@ -68,6 +76,16 @@ def _check_graph(graph: Any) -> None:
 def _check_tensor(tensor: Any) -> None:
     if tensor.external_data or tensor.data_location:
         raise _rejected("ExternalData", f'tensor "{tensor.name}" lies in another file')
+
+
+def _check_numbers(tensor: Any) -> None:
+    """A weight that is not a number makes answers that are none; one alone may be a marker."""
+    from onnx import TensorProto, numpy_helper
+
+    if tensor.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
+        values = numpy_helper.to_array(tensor)
+        if values.size > 1 and (values != values).any():  # noqa: PLR0124  NaN differs from itself
+            raise _rejected("NotANumber", f'weight "{tensor.name}" holds NaN')
 
 
 def _walk(graph: Any, depth: int = 0) -> Iterator[tuple[Any, int]]:

@@ -55,6 +55,13 @@ def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Ne
                 f'Reading model "{path.name}" failed: it needs more memory than the build may take; '
                 "raise the build's memory limit.",
             ) from error
+        except PermissionError as error:  # the sandbox's answer: the file itself was opened above
+            raise BuildError(
+                "ModelUnsafe",
+                f'Reading model "{path.name}" failed: its code tried what the sandbox forbids '
+                f"({_short(error)}); a model must not use the network, other files or other "
+                "processes when it is opened.",
+            ) from error
         except Exception as error:  # an edge: the file's own code runs here and may raise anything
             raise _explain(path, error, trained=trained, installed=installed) from error
     _check_model(path, model)

@@ -54,8 +54,10 @@ def _build(
     request: BuildRequest, flavor: Flavor, model_file: Path, samples_file: Path | None
 ) -> Built:
     if flavor.format == "ONNX":
+        from slipway_runtime.artifact.onnx_gate import check_onnx
         from slipway_runtime.convert.from_onnx import build_onnx
 
+        check_onnx(model_file, foreign=True)
         return build_onnx(model_file, samples_file)
     from slipway_runtime.convert.build_sklearn import build_sklearn
 

@@ -132,8 +132,8 @@ def inspect_inside(argument: dict[str, str]) -> None:
 
     folder = Path(argument["folder"])
     path = folder / argument["model"]
-    check_onnx(path)
     manifest = json.loads((folder / "manifest.json").read_bytes())
+    check_onnx(path, foreign=manifest["model"]["format"] == "ONNX")
     try:
         schema = compile_schema(manifest)
         session = OnnxSession(path, schema=schema, threads=1)
