@@ -12,6 +12,7 @@ import yaml
 from slipway_operator.api import crd
 
 ROOT = Path(__file__).resolve().parents[2]
+GENERATED = crd.generated_files()
 CRD = crd.render_crd()
 VERSION = CRD["spec"]["versions"][0]
 SCHEMA = VERSION["schema"]["openAPIV3Schema"]
@@ -32,10 +33,10 @@ STATUS = dict(nodes(SCHEMA["properties"]["status"], "status"))
 ALL = SPEC | STATUS
 
 
-@pytest.mark.parametrize("name", crd.generated_files())
+@pytest.mark.parametrize("name", GENERATED)
 def test_the_copy_in_the_checkout_is_what_the_code_generates(name: str) -> None:
     # `make generate` writes it.
-    assert (ROOT / name).read_text() == crd.generated_files()[name]
+    assert (ROOT / name).read_text() == GENERATED[name]
 
 
 def test_it_is_small_enough_for_client_side_apply() -> None:

@@ -170,6 +170,19 @@ def test_null_is_absent_and_a_whole_float_is_an_integer() -> None:
     assert asked(found).metadata.labels == {}
 
 
+def test_what_lies_too_deep_is_not_looked_at() -> None:
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    assert asked(document() | {"status": deep}).metadata.name == "churn"
+    assert only(document({"replicas": deep}))[:2] == ("spec.replicas", "TypeInvalid")
+    assert only(document({"replica": deep}))[:2] == ("spec.replica", "FieldUnknown")
+
+
+def test_keys_are_text() -> None:
+    assert only(document({7: 1}))[:2] == ("spec[7]", "FieldUnknown")
+
+
 def test_empty_lists_and_objects_ask_for_nothing() -> None:
     found = document({"dependencies": [], "monitoring": {}, "rollout": {"steps": []}})
     assert asked(found).spec.dependencies == ()
@@ -371,6 +384,19 @@ REFUSED: dict[str, tuple[Any, str, str, tuple[str, ...]]] = {
         "ValueInvalid",
         ('the key "my team"', "label key"),
     ),
+    "labels that are none": (
+        document({"serving": {"podTemplate": {"labels": "team"}}}),
+        "spec.serving.podTemplate.labels",
+        "TypeInvalid",
+        ("must be an object",),
+    ),
+    "a rule that is none": (
+        document({"contract": {"rules": ["country"]}}),
+        "spec.contract.rules[0]",
+        "TypeInvalid",
+        ("must be an object",),
+    ),
+    "much too small": (document({"replicas": -(10**5000)}), "spec.replicas", "ValueInvalid", ()),
     "label that is a number": (
         document({"serving": {"podTemplate": {"labels": {"team": 7}}}}),
         "spec.serving.podTemplate.labels.team",

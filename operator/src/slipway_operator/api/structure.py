@@ -74,7 +74,7 @@ def store_value(value: Any, *, depth: int = 0) -> Any:
         return None
     if isinstance(value, Mapping):
         return {
-            name: store_value(member, depth=depth + 1)
+            str(name): store_value(member, depth=depth + 1)
             for name, member in value.items()
             if member is not None
         }
@@ -140,9 +140,9 @@ def _unknown(
         if name in schema.get("properties", {}):
             continue
         if allowed is False:
-            yield ValidationError(str(name), path=[str(name)])
+            yield ValidationError(name, path=[name])
         else:
-            yield from validator.descend(member, allowed, path=str(name))
+            yield from validator.descend(member, allowed, path=name)
 
 
 def _choice(
@@ -158,8 +158,8 @@ def _keys(
 ) -> Iterator[ValidationError]:
     if isinstance(instance, Mapping):
         for name in instance:
-            if validator.evolve(schema=rule).is_valid(name) is False:
-                yield ValidationError(str(name), path=[str(name)])
+            if not validator.evolve(schema=rule).is_valid(name):
+                yield ValidationError(name, path=[name])
 
 
 def _map_keys(
@@ -167,10 +167,9 @@ def _map_keys(
 ) -> Iterator[ValidationError]:
     if isinstance(instance, list):
         seen: list[list[Any]] = []
-        for index, member in enumerate(instance):
-            identity = [member.get(key) for key in keys] if isinstance(member, Mapping) else None
-            if identity is None:
-                continue
+        members = [(i, member) for i, member in enumerate(instance) if isinstance(member, Mapping)]
+        for index, member in members:
+            identity = [member.get(key) for key in keys]
             if identity in seen:
                 yield ValidationError(", ".join(map(render_value, identity)), path=[index])
             seen.append(identity)

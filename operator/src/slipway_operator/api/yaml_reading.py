@@ -19,7 +19,7 @@ from slipway_operator.api.yaml_scalars import MERGE, Scalar, read_scalar
 KINDS: Final = {KIND: API_VERSION, "Secret": "v1"}
 CHARACTERS_LIMIT: Final = 1_048_576  # more than an API server stores
 NODES_LIMIT: Final = 100_000  # after aliases are followed
-DEPTH_LIMIT: Final = 100
+DEPTH_LIMIT: Final = 64
 
 _TAG: Final = "tag:yaml.org,2002:"
 _PLAIN: Final = "plain"
@@ -119,6 +119,10 @@ def _fault(why: str, mark: yaml.Mark, fix: str = "Correct it there.") -> _Fault:
     return _Fault(why, line=mark.line + 1, column=mark.column + 1, fix=fix)
 
 
+def _too_deep(mark: yaml.Mark) -> _Fault:
+    return _fault(f"it is nested deeper than {DEPTH_LIMIT}", mark)
+
+
 def _read(text: str) -> Iterator[tuple[int, Any]]:
     if len(text) > CHARACTERS_LIMIT:
         raise _Fault(f"it has more than {CHARACTERS_LIMIT} characters", line=1, column=1)
@@ -135,8 +139,6 @@ def _read(text: str) -> Iterator[tuple[int, Any]]:
     except yaml.MarkedYAMLError as error:
         # The composer and the parser always say where.
         raise _fault(str(error.problem), cast("yaml.Mark", error.problem_mark)) from error
-    except RecursionError as error:
-        raise _Fault(f"it is nested deeper than {DEPTH_LIMIT}", line=1, column=1) from error
 
 
 def _is_json(text: str) -> bool:
@@ -149,7 +151,22 @@ def _is_json(text: str) -> bool:
 
 
 class _Loader(yaml.BaseLoader):
-    """Leaves plain scalars unresolved; `_Conversion` does that by other rules."""
+    """Leaves plain scalars unresolved, which `_Conversion` reads by other rules.
+
+    Stops at the depth limit already, since its time grows with the square of the depth.
+    """
+
+    indents: list[int]
+
+    def fetch_flow_collection_start(self, kind: Any) -> None:
+        if self.flow_level >= DEPTH_LIMIT:
+            raise _too_deep(self.get_mark())
+        super().fetch_flow_collection_start(kind)
+
+    def add_indent(self, column: int) -> bool:
+        if len(self.indents) >= DEPTH_LIMIT and column > self.indents[-1]:
+            raise _too_deep(self.get_mark())
+        return bool(super().add_indent(column))
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and implicit[0]:
@@ -168,7 +185,7 @@ class _Conversion:
         if self._nodes > NODES_LIMIT:
             raise _fault(f"it has more than {NODES_LIMIT} values", node.start_mark)
         if depth > DEPTH_LIMIT:
-            raise _fault(f"it is nested deeper than {DEPTH_LIMIT}", node.start_mark)
+            raise _too_deep(node.start_mark)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -210,7 +227,7 @@ class _Conversion:
 
 def _scalar(node: yaml.ScalarNode) -> Scalar:
     if node.tag == f"{_TAG}str":
-        return str(node.value)
+        return _text(node)
     value = read_scalar(node.value)
     if node.tag == _PLAIN:
         return value
@@ -220,6 +237,14 @@ def _scalar(node: yaml.ScalarNode) -> Scalar:
         kind = node.tag.removeprefix(_TAG)
         raise _fault(f"{node.value} cannot be read as !!{kind}", node.start_mark)
     return value
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    """The text; what JSON writes as two halves (\\ud83d\\udc27) is one character."""
+    try:
+        return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise _fault("it has half of a \\u pair", node.start_mark) from error
 
 
 def _key(node: yaml.Node) -> str:
