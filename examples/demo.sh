@@ -11,24 +11,29 @@ clean_up() {
   rm -rf "$SLIPWAY_DATA"
 }
 trap clean_up EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
-[ -t 1 ] || say() { printf '\n$ %s\n' "$*"; "$@"; }
+bold='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+show() { printf '\n%s$ %s%s\n' "$bold" "$1" "$plain"; }
+run() { show "$*"; "$@" 2>&1; }
 
-say python examples/train_all.py penguins
-say slipway up -f manifests/samples/penguins.yaml --detach
-say slipway predict penguins examples/penguins/rows.csv
-say slipway get
+run python examples/train_all.py penguins
+run slipway up -f manifests/samples/penguins.yaml --detach
+run slipway predict penguins examples/penguins/rows.csv
+
 url=$(slipway get penguins -o json | python -c 'import json, sys; print(json.load(sys.stdin)["status"]["url"])')
 row='[{"island":"Dream","sex":"male","bill_length_mm":52.0,"bill_depth_mm":18.1,"flipper_length_mm":201,"body_mass_g":4050}]'
-say curl -sS --fail "$url/predict" -H 'content-type: application/json' -d "$row"
-echo
+if command -v curl >/dev/null; then
+  show "curl -i $url/predict -H 'content-type: application/json' -d '$row'"
+  curl -sS -i --fail --noproxy '*' "$url/predict" -H 'content-type: application/json' -d "$row"
+  echo
+fi
 
 if [ -t 0 ] && [ -t 1 ]; then
-  trap 'echo; echo "Stopping."; exit 0' INT
-  printf '\nThe model answers at %s. In another terminal:\n' "$url"
-  printf '  export SLIPWAY_DATA=%s PATH="%s:$PATH"\n' "$SLIPWAY_DATA" "$(dirname "$(command -v slipway)")"
-  printf '  slipway describe penguins\nPress Ctrl-C to stop everything.\n'
+  trap 'echo; exit 0' INT
+  printf '\nThe model answers at %s%s%s until you press Ctrl-C. In another terminal:\n' "$bold" "$url" "$plain"
+  printf '  export SLIPWAY_DATA=%s PATH=%s:$PATH\n' "$SLIPWAY_DATA" "$PWD/.venv/bin"
+  printf '  slipway get -w\n  slipway describe penguins\n'
   while :; do sleep 1; done
 fi
