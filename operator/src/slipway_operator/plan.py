@@ -105,7 +105,9 @@ def _conclude(world: World, outcome: Outcome) -> Plan:
             owner=world.owner,
             generation=world.generation,
             before=world.before,
-            verdicts=_decide_verdicts(world, outcome, blocked=blocked),
+            verdicts=_decide_verdicts(
+                world, outcome, blocked=blocked, rerouted=comparison.rerouted
+            ),
             build=outcome.build_status,
             model=outcome.model,
             asked=outcome.asked,
@@ -151,7 +153,7 @@ def _find_stranger(comparison: Comparison) -> Finding | None:
 
 
 def _decide_verdicts(
-    world: World, outcome: Outcome, *, blocked: Finding | None
+    world: World, outcome: Outcome, *, blocked: Finding | None, rerouted: bool
 ) -> tuple[Verdict, ...]:
     asked = outcome.asked
     # Until the route has moved, the old revision is the one that answers.
@@ -166,7 +168,7 @@ def _decide_verdicts(
             asked_revision=asked.revision if asked else None,
             route=world.route,
             stable_is_asked=asked is not None and asked.revision == outcome.stable,
-            arrived=outcome.arrived,
+            arrived=outcome.arrived and not rerouted,
             runtime_outdated=asked is not None
             and asked.image != choose_image(runtime=asked.build.runtime, settings=world.settings),
         )
@@ -215,9 +217,11 @@ def _list_events(
     build = outcome.build
     if build is not None and build.phase is BuildPhase.DONE:
         known = before.build.artifact if before.build else None
-        if build.build.artifact != known:
+        if build.build.artifact != known and before.observed_generation > 0:
             events.append(_tell("Built", build.detail))
-    if outcome.stable is not None and outcome.stable != before.stable_revision:
+    # With the status lost nothing is known to have happened just now.
+    promoted = outcome.stable != before.stable_revision and before.observed_generation > 0
+    if outcome.stable is not None and promoted:
         events.append(_tell("Promoted", say("Promoted", revision=outcome.stable[:_SHOWN])))
     old = find_condition(before.conditions, ConditionType.READY)
     new = find_condition(after.conditions, ConditionType.READY)

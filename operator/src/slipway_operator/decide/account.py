@@ -219,6 +219,9 @@ def _name_state(account: Account, *, canary: str | None) -> RolloutState:
 def _find_outcome(account: Account, *, canary: str | None) -> Outcome | None:
     """How the rollout of the revision that was on its way ended, if it just did."""
     last = account.before.canary_revision
+    # With the status lost nothing is known to have ended just now.
+    if account.before.observed_generation == 0:
+        return None
     if account.before.stable_revision != account.stable:
         return Outcome.PROMOTED
     if last is None or last == canary:

@@ -158,7 +158,8 @@ def _decide_up_to_date(
     situation: Situation, *, problem: Finding | None, progress: Finding | None
 ) -> Verdict:
     revision = (situation.asked_revision or "")[:SHOWN]
-    if situation.stable_is_asked and (problem is None or situation.build is None):
+    # A refused or half-done route of this generation is not what was asked for; ill pods are.
+    if situation.stable_is_asked and situation.arrived and situation.blocked is None:
         reason = "RuntimeOutdated" if situation.runtime_outdated else "UpToDate"
         message = say(reason, revision=revision)
         return _state(ConditionType.UP_TO_DATE, ConditionStatus.TRUE, reason, message)

@@ -44,9 +44,10 @@ class Difference:
 
 
 def stamp_hash(desired: Mapping[str, Any]) -> dict[str, Any]:
-    """The object with the hash of itself as an annotation."""
+    """The object with the hash of itself, but for its annotations, as an annotation."""
     metadata = desired["metadata"]
-    annotations = {**metadata["annotations"], ANNOTATION_HASH: compute_short_hash(desired)}
+    hashed = {**desired, "metadata": {**metadata, "annotations": {}}}
+    annotations = {**metadata["annotations"], ANNOTATION_HASH: compute_short_hash(hashed)}
     return {**desired, "metadata": {**metadata, "annotations": annotations}}
 
 
@@ -106,13 +107,15 @@ class Comparison:
 
     `writes`: to be applied, in the order in which they depend on one another. `strangers`: objects
     of somebody else under our names. `leaving`: names that are free as soon as an object is gone.
-    `edited`: children that were changed by hand, with the first place where.
+    `edited`: children that were changed by hand, with the first place where. `rerouted`: what the
+    gateway confirmed is not what it will be told.
     """
 
     writes: tuple[Mapping[str, Any], ...]
     strangers: tuple[Mapping[str, Any], ...]
     leaving: tuple[Mapping[str, Any], ...]
     edited: tuple[tuple[Mapping[str, Any], Difference], ...]
+    rerouted: bool
 
 
 def compare_children(*, desired: Iterable[Mapping[str, Any]], children: Children) -> Comparison:
@@ -124,6 +127,7 @@ def compare_children(*, desired: Iterable[Mapping[str, Any]], children: Children
     strangers: list[Mapping[str, Any]] = []
     leaving: list[Mapping[str, Any]] = []
     edited: list[tuple[Mapping[str, Any], Difference]] = []
+    rerouted = False
     for child in sorted(map(stamp_hash, desired), key=_order):
         kind, name = ChildKind(child["kind"]), read_name(child)
         blocker = children.find_blocker(kind, name)
@@ -141,11 +145,15 @@ def compare_children(*, desired: Iterable[Mapping[str, Any]], children: Children
         same = found is not None and _read_hash(found) == _read_hash(child)
         if found is not None and same:
             edited.append((found, differences[0]))
+        if kind is ChildKind.HTTP_ROUTE:
+            touched = any(difference.path.startswith(".spec") for difference in differences)
+            rerouted = touched or not same
     return Comparison(
         writes=tuple(writes),
         strangers=tuple(strangers),
         leaving=tuple(leaving),
         edited=tuple(edited),
+        rerouted=rerouted,
     )
 
 

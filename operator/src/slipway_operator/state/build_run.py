@@ -81,7 +81,7 @@ class BuildRun:
         return tuple(
             stage
             for step in STEPS
-            if step in self.reports and self.reports[step].ok
+            if _is_done(self.reports.get(step))
             for stage in self.reports[step].stages
         )
 
@@ -107,7 +107,7 @@ def observe_build_run(children: Children, job: Json) -> BuildRun:
         job_uid=read_uid(job),
         attempt=read_attempt(job),
         phase=phase,
-        step=_read_step(containers, reports),
+        step=next((step for step in STEPS if not _is_done(reports.get(step))), STEPS[-1]),
         reports=reports,
         failure=failure,
         finished_at=_read_finished(job, containers),
@@ -227,11 +227,8 @@ def _read_phase(
     return RunPhase.RUNNING if begun or reports else RunPhase.PENDING
 
 
-def _read_step(containers: Mapping[str, Json], reports: Mapping[str, Report]) -> str:
-    for step in reversed(STEPS):
-        if step in reports or (containers.get(step, {}).get("state") or {}).get("running"):
-            return step
-    return STEPS[0]
+def _is_done(report: Report | None) -> bool:
+    return report is not None and report.ok
 
 
 def _read_finished(job: Json, containers: Mapping[str, Json]) -> datetime | None:

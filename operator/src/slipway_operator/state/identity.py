@@ -83,7 +83,7 @@ class Owner:
 
     def labels(self, **more: str) -> dict[str, str]:
         """Labels of every child; `more` takes `revision`, `build` and `component`."""
-        extra = {f"{GROUP}/{key}": value for key, value in more.items()}
+        extra = {f"{GROUP}/{key}": f"{value}" for key, value in more.items()}
         return {
             LABEL_MANAGED_BY: MANAGED_BY,
             LABEL_MODEL: self.name,
