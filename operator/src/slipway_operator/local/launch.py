@@ -6,7 +6,7 @@ Synchronous, and safe to call when another engine runs, when one died, or when n
 import contextlib
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -60,28 +60,48 @@ def start_engine(data_dir: str | os.PathLike[str]) -> EngineAddress:
     data = DataFolder(root=Path(data_dir).resolve())
     data.create()
     errors = data.root / "engine.err"
-    with errors.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "slipway_operator.local", "--data", str(data.root)],
-            cwd=data.root,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            start_new_session=True,
-        )
+    pid = _spawn(data.root, errors)
+    code: int | None = None
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         found = find_engine(data.root)
         if found is not None:
             return found
-        if process.poll() is not None and data.lock_holder() is None:
-            raise EngineRefused(_explain(process.returncode, errors, data))
+        code = _collect(pid) if code is None else code
+        if code is not None and data.lock_holder() is None:
+            raise EngineRefused(_explain(code, errors, data))
         time.sleep(0.03)
     with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+        os.kill(pid, signal.SIGTERM)
     raise EngineRefused(
         f"The engine was not ready within {START_SECONDS:g} s; its log {data.log} tells why."
     )
+
+
+def _spawn(root: Path, errors: Path) -> int:
+    """The engine's pid; spawned without a Popen, for nobody here waits for its end."""
+    command = [sys.executable, "-m", "slipway_operator.local", "--data", str(root)]
+    to_file = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    return os.posix_spawn(
+        sys.executable,
+        command,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(errors), to_file, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def _collect(pid: int) -> int | None:
+    """The exit code of a child that has ended; None while it lives or when it is no child."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _explain(code: int | None, errors: Path, data: DataFolder) -> str:
@@ -104,6 +124,7 @@ def stop_engine(data_dir: str | os.PathLike[str], *, purge: bool = False) -> boo
     pid = data.lock_holder()
     if pid:
         _ask_to_stop(data, pid)
+        _collect(pid)
     left = stop_all(data.root)
     if data.lock_holder() is not None:
         raise EngineRefused(
