@@ -397,6 +397,18 @@ REFUSED: dict[str, tuple[Any, str, str, tuple[str, ...]]] = {
         ("must be an object",),
     ),
     "much too small": (document({"replicas": -(10**5000)}), "spec.replicas", "ValueInvalid", ()),
+    "namespace that leads elsewhere": (
+        document() | {"metadata": {"name": "a", "namespace": "../b"}},
+        "metadata.namespace",
+        "ValueInvalid",
+        ('is "../b"', "as a namespace does"),
+    ),
+    "label with a blank": (
+        document({"serving": {"podTemplate": {"labels": {"team": "a b"}}}}),
+        "spec.serving.podTemplate.labels.team",
+        "ValueInvalid",
+        ("as a label does",),
+    ),
     "label that is a number": (
         document({"serving": {"podTemplate": {"labels": {"team": 7}}}}),
         "spec.serving.podTemplate.labels.team",

@@ -1,6 +1,11 @@
 """The status as it is written and read back."""
 
+import json
+
+from jsonschema import Draft202012Validator
+
 from slipway_operator.api.conditions import Condition, ConditionStatus, ConditionType
+from slipway_operator.api.schema import render_schema
 from slipway_operator.api.status import (
     Build,
     Display,
@@ -11,6 +16,7 @@ from slipway_operator.api.status import (
     read_status,
     render_status,
 )
+from slipway_operator.contract import MAX_TERMINATION_BYTES
 
 WHOLE = Status(
     observed_generation=4,
@@ -33,7 +39,22 @@ WHOLE = Status(
 
 
 def test_what_was_written_is_read_back() -> None:
-    assert read_status(render_status(WHOLE)) == WHOLE
+    written = render_status(WHOLE)
+    assert read_status(written) == WHOLE
+    assert json.loads(json.dumps(written)) == written
+
+
+def test_what_is_written_fits_the_schema() -> None:
+    # An API server would refuse the whole status for one member that does not fit.
+    validator = Draft202012Validator(render_schema(Status, strict=True))
+    for status in (WHOLE, Status()):
+        assert [error.message for error in validator.iter_errors(render_status(status))] == []
+
+
+def test_the_longest_message_of_a_build_report_fits() -> None:
+    report = Report(message="x" * MAX_TERMINATION_BYTES)
+    written = render_status(Status(build=Build(report=report)))
+    assert read_status(written).build == Build(report=report)
 
 
 def test_what_is_absent_is_not_written() -> None:

@@ -82,11 +82,11 @@ def refuse_not_yet(document: Mapping[str, Any]) -> Iterator[SpecError]:
         for path, value in find_fields(document, row.path, but=row.but):
             if value in ((), [], {}) or (row.values and value not in row.values):
                 continue
+            what = f"{path} {value} is" if row.values else f"{path} would have no effect: it is"
             yield SpecError(
                 path=path,
                 reason=FIELD_REASON,
-                message=f"{path}{f' {value}' if row.values else ''} is not yet supported "
-                f"and would have no effect. {row.instead}",
+                message=f"{what} not yet supported by this version. {row.instead}",
             )
     for field_path in URI_FIELDS:
         for path, uri in find_fields(document, field_path):

@@ -47,7 +47,7 @@ ROWS: Final = (
     (
         "InvalidSpec",
         "Warning",
-        "{count} problems in the spec. First, {path}: {message}",
+        "{detail}",
         "Mend every problem that `slipway describe` lists and apply again.",
     ),
 )

@@ -27,6 +27,7 @@ from slipway_operator.api.vocabulary import (
     Hostname,
     LabelName,
     LogMode,
+    NamespaceName,
     ObjectName,
     Policy,
     QualityMetric,
@@ -192,7 +193,9 @@ class Contract(Spec, frozen=True, kw_only=True):
 
 class GatewayReference(Spec, frozen=True, kw_only=True):
     name: Annotated[ObjectName, doc("Name of the Gateway.")] = defaults.GATEWAY_NAME
-    namespace: Annotated[LabelName, doc("Namespace of the Gateway.")] = defaults.GATEWAY_NAMESPACE
+    namespace: Annotated[NamespaceName, doc("Namespace of the Gateway.")] = (
+        defaults.GATEWAY_NAMESPACE
+    )
 
 
 class Traffic(Spec, frozen=True, kw_only=True):

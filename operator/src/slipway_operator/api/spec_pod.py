@@ -15,7 +15,6 @@ from slipway_operator.api.vocabulary import (
     Key,
     LabelValue,
     ObjectName,
-    Text,
 )
 
 Labels = Annotated[dict[Key, LabelValue], Meta(max_length=32)]
@@ -222,6 +221,6 @@ class PodTemplate(Pod, frozen=True, kw_only=True):
         doc("Secrets for the serving image's registry."),
     ] = None
     service_account_name: Annotated[
-        Text | None,
+        ObjectName | None,
         doc("ServiceAccount of the serving pods, instead of the operator's own."),
     ] = None

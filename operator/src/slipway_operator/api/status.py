@@ -215,5 +215,5 @@ def read_status(status: Mapping[str, Any] | None) -> Status:
 
 
 def render_status(status: Status) -> dict[str, Any]:
-    """The JSON that is written: nothing that is absent, keys in a fixed order."""
-    return dict(msgspec.to_builtins(status))
+    """The JSON that is written: nothing that is absent, keys in a fixed order, lists as lists."""
+    return dict(msgspec.json.decode(msgspec.json.encode(status)))

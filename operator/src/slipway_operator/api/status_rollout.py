@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from slipway_operator.api.base import doc
 
 Short = Annotated[str, Meta(max_length=253)]
-Words = Annotated[str, Meta(max_length=2048)]
+Words = Annotated[str, Meta(max_length=8192)]  # more than a build report can hold
 Time = Annotated[str, Meta(max_length=32, extra_json_schema={"format": "date-time"})]
 Counter = Annotated[int, Meta(ge=0)]
 MILLION = 1_000_000

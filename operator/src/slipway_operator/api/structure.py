@@ -18,7 +18,7 @@ from slipway_operator.api.errors import SpecError
 from slipway_operator.api.rules_uri import shown_uri
 from slipway_operator.api.schema import render_schema
 from slipway_operator.api.spec import ModelDeploymentSpec
-from slipway_operator.api.vocabulary import PATTERN_WORDS
+from slipway_operator.api.vocabulary import NAMESPACE, PATTERN_WORDS
 
 SHOWN_LIMIT: Final = 80
 DEPTH_LIMIT: Final = 32
@@ -43,7 +43,7 @@ SCHEMA: Final = {
             "required": ["name"],
             "properties": {
                 "name": _NAME,
-                "namespace": _NAME,
+                "namespace": {"type": "string", "pattern": NAMESPACE.removesuffix("$") + r"\Z"},
                 "uid": {"type": "string"},
                 "generation": {"type": "integer"},
                 "resourceVersion": {"type": "string"},

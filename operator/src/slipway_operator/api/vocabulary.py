@@ -168,6 +168,8 @@ class DependencyType(StrEnum):
 
 
 DNS_LABEL: Final = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
+NAMESPACE: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+LABEL_VALUE: Final = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 QUANTITY: Final = r"^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 RATE: Final = r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$"
@@ -191,7 +193,8 @@ Quantity = Annotated[int, Meta(ge=0, le=2**53)] | QuantityText
 Percent = Annotated[int, Meta(ge=1, le=100)] | Annotated[str, Meta(max_length=8, pattern=PERCENT)]
 REGION: Final = r"^[a-zA-Z0-9-]+$"
 Key = Annotated[str, Meta(min_length=1, max_length=317)]
-LabelValue = Annotated[str, Meta(max_length=63)]
+LabelValue = Annotated[str, Meta(max_length=63, pattern=LABEL_VALUE)]
+NamespaceName = Annotated[str, Meta(min_length=1, max_length=63, pattern=NAMESPACE)]
 AnnotationValue = Annotated[str, Meta(max_length=4096)]
 LABEL_KEY: Final = (
     r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
@@ -216,6 +219,8 @@ OPAQUE_SCHEMES: Final = ("file", "models", "runs")  # SCHEME:PATH; all others ar
 # What a pattern means, for people.
 PATTERN_WORDS: Final = {
     DNS_LABEL: "takes 1 to 63 lower-case letters, digits and dashes, starting with a letter",
+    NAMESPACE: "takes 1 to 63 lower-case letters, digits and dashes, as a namespace does",
+    LABEL_VALUE: "takes letters, digits, dashes, dots and underscores, as a label does",
     DNS_SUBDOMAIN: "takes lower-case letters, digits, dashes and dots, as in a DNS name",
     QUANTITY: "takes a Kubernetes quantity such as 250m, 2 or 512Mi",
     RATE: 'takes a share from "0" to "1" as a decimal string such as "0.005"',
