@@ -22,6 +22,11 @@ class FetchServer:
         self.address = f"127.0.0.1:{self.port}"
         self.base = f"{scheme}://{self.address}"
         self.released = threading.Event()
+        self.asked = threading.Event()
+
+    def wait_for_request(self) -> bool:
+        """Wait until the first request came."""
+        return self.asked.wait(30)
 
     def serve(self, path: str, body: bytes, status: int = 200, **headers: str) -> str:
         """Answer `path` with this body; returns its URL."""
@@ -90,6 +95,7 @@ def fetch_server(certificate: Path | None = None) -> Iterator[FetchServer]:
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             found.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+            found.asked.set()
             answer = found.routes.get(path)
             if answer is None:
                 self.send_error(404)

@@ -56,9 +56,7 @@ def test_documented_manifest_round_trips(manifest: dict[str, Any], tmp_path: Pat
 
 
 def test_documented_build_is_read() -> None:
-    build = parse_build_request(
-        json.dumps(_block('buildHash": "3f2a…",\n "model": {"uri": "file:'))
-    )
+    build = parse_build_request(json.dumps(_block("convertMemoryBytes")))
     assert build.limits.convert_memory_bytes == 4 << 30
     assert build.model.samples is not None
     assert build.allow_file
@@ -152,6 +150,4 @@ def test_short_report_drops_the_least_needed_first() -> None:
     document = json.loads(render_short(report_done("publish", ("Packaged",), facts)))
     assert document["facts"]["artifact"] == "x" * 100
     assert document["facts"]["runtime"] == "ONNX"
-    assert document["facts"]["truncated"] == ["contract", "trainingVersions"] or document["facts"][
-        "truncated"
-    ] == ["trainingVersions"]
+    assert document["facts"]["truncated"] == ["trainingVersions"]
