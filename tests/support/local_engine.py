@@ -1,4 +1,4 @@
-"""A running laptop engine for tests: start, apply small programs as pods, wait, look, kill, stop."""
+"""A running laptop engine for tests: start, apply small programs as pods, look, kill, stop."""
 
 import json
 import threading
@@ -24,7 +24,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
         if self.path == "/live" and os.path.exists(os.environ.get("SICK", "/nonexistent")):
-            self.send_response(500); self.send_header("content-length", "0"); self.end_headers(); return
+            self.send_response(500)
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
         time.sleep(DELAY)
         words = " ".join([os.environ["WHO"], str(os.getpid()),
                           self.headers.get("x-model-revision", "-")]).encode()
@@ -65,6 +68,8 @@ class LocalEngine:
         self.address: EngineAddress | None = None
 
     def start(self) -> "LocalEngine":
+        if self.address is not None:
+            self.http.close()
         self.address = start_engine(self.data)
         self.http = httpx.Client(
             base_url=self.address.url,

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import httpx
 import psutil
 import pytest
+
 from local_engine import (
-    LocalEngine,
     Load,
+    LocalEngine,
     build_deployment,
     build_route,
     build_service,

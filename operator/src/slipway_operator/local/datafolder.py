@@ -116,7 +116,7 @@ class DataFolder:
         """The pid of the engine that holds this folder, or None when none does (0: unknown)."""
         try:
             descriptor = os.open(self.root / "engine.lock", os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
