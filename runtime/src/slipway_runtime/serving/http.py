@@ -24,6 +24,8 @@ from slipway_runtime.serving.http_bodies import (
     check_media_type,
     read_table,
 )
+from slipway_runtime.serving.lane import PATHS as LANE_PATHS
+from slipway_runtime.serving.lane import Lane
 from slipway_runtime.serving.metrics import Metrics
 from slipway_runtime.serving.v2 import decode_request, render_violations, select_outputs
 
@@ -53,7 +55,6 @@ _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 log = logging.getLogger("slipway.serve")
 
 Handler = Callable[[Any, Any, str], Awaitable[None]]
-Lane = Callable[[Any, Any, list[tuple[str, str]]], Awaitable[int]]
 
 
 class App:
@@ -82,7 +83,6 @@ class App:
         self.is_refusing = False
         self.plane: DataPlane | None = None
         self.lane: Lane | None = None
-        self.lane_paths: frozenset[str] = frozenset()
         self._name = name
         self._revision = revision
         self._max_bytes = max_bytes
@@ -276,16 +276,38 @@ class App:
             self._send(proto, code, document, request_id)
             return
         try:
-            if path in self.lane_paths and self.lane is not None:
-                headers = [(contract.HEADER_REVISION, self._revision)]
-                headers.append((contract.HEADER_REQUEST_ID, request_id))
-                code = await self.lane(scope, proto, headers)
-            else:
+            if path not in LANE_PATHS:
                 raise self._not_found(path)
+            code = await self._ask_lane(scope, proto, request_id)
         except RequestFault as fault:
             code = CODES[fault.reason]
             self._refuse(proto, fault, request_id)
+        except Exception:  # the process edge, as above
+            log.exception("request %s failed", request_id)
+            code = 500
+            self._refuse(proto, _DEFECT, request_id)
         self.metrics.observe_request("other", code, time.perf_counter() - started)
+
+    async def _ask_lane(self, scope: Any, proto: Any, request_id: str) -> int:
+        """Let the Bento answer."""
+        self._check_in(scope)
+        if self.lane is None:
+            raise RequestFault("PathNotFound", "This model has no BentoML service here.")
+        media_type = scope.headers.get("content-type")
+        if scope.method == "POST":
+            check_media_type(media_type, (JSON_TYPE,))
+        self.metrics.in_flight += 1
+        try:
+            answer = await self.lane.ask(scope, await self._read_body(scope, proto))
+        finally:
+            self.metrics.in_flight -= 1
+        headers = [each for each in answer.headers if each[0] != contract.HEADER_REQUEST_ID]
+        headers += [(contract.HEADER_REVISION, self._revision)]
+        headers += [(contract.HEADER_REQUEST_ID, request_id)]
+        if self.is_draining:
+            headers.append(("connection", "close"))
+        proto.response_bytes(answer.code, headers, bytes(answer.body))
+        return answer.code
 
     def _not_found(self, path: str) -> RequestFault:
         if path.startswith("/v2/models/"):

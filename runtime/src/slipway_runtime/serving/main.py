@@ -7,7 +7,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from slipway_runtime.serving.core.session import OnnxSession, Session
 from slipway_runtime.serving.core.table import table_from_rows
 from slipway_runtime.serving.dataplane import INLINE_SECONDS, DataPlane
 from slipway_runtime.serving.http import App
+from slipway_runtime.serving.lane import Lane
 from slipway_runtime.serving.metrics import Metrics, serve_metrics
 from slipway_runtime.serving.native import NativeSession
 from slipway_runtime.serving.settings import Settings, SettingsInvalid, count_cpus, read_settings
@@ -95,7 +97,9 @@ async def _serve(settings: Settings) -> int:
         stopping = loop.create_task(stop.wait())
         await asyncio.wait({loading, stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
-            app.plane = loading.result()
+            loaded = loading.result()
+            app.lane = Lane(loaded.make_application) if loaded.make_application else None
+            app.plane = loaded.plane
             log.info("ready: model %s revision %s", settings.model_name, settings.revision)
             await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done() and not stop.is_set():
@@ -107,11 +111,21 @@ async def _serve(settings: Settings) -> int:
         metrics_server.shutdown()
         metrics_server.server_close()
         await _stop(server, serving)
+        if app.lane is not None:
+            await app.lane.close()
         if app.plane is not None:
             app.plane.close()
 
 
-def _load(settings: Settings, metrics: Metrics) -> DataPlane:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model that gave the right answers; `make_application` builds its BentoML side."""
+
+    plane: DataPlane
+    make_application: Callable[[], Any] | None
+
+
+def _load(settings: Settings, metrics: Metrics) -> Loaded:
     """Open the model and prove it with its golden rows.
 
     Raises:
@@ -128,7 +142,7 @@ def _load(settings: Settings, metrics: Metrics) -> DataPlane:
     checked = check_golden(manifest, schema=schema, session=session, missing_text=missing_text)
     log.info("%d golden rows answered as the build saw them", checked)
     gate = Gate(schema, policies, missing_text=missing_text)
-    return DataPlane(
+    plane = DataPlane(
         schema=schema,
         gate=gate,
         session=session,
@@ -138,6 +152,13 @@ def _load(settings: Settings, metrics: Metrics) -> DataPlane:
         max_rows=serving.max_batch_rows,
         inline_rows=0 if is_native else _measure_inline_rows(manifest, schema, session, gate),
     )
+
+    def make_application() -> Any:
+        from slipway_runtime.bento.mount import make_application
+
+        return make_application(manifest, schema=schema, session=session, missing_text=missing_text)
+
+    return Loaded(plane=plane, make_application=make_application if schema.is_table else None)
 
 
 def _open_session(
