@@ -83,18 +83,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         "a user or",
     ),
-    "line end in a URI": (with_model(uri="https://example.com/a\nb"), "control characters"),
+    "blank in a URI": (with_model(uri="file:/my models/a.joblib"), "no blanks"),
+    "line end in a URI": (with_model(uri="https://example.com/a\nb"), "no blanks"),
     "line end in the samples' URI": (
         with_model(samples={"uri": "https://example.com/a\nb"}),
-        "control characters",
+        "no blanks",
     ),
     "tab in the endpoint": (
         with_model(access={"endpoint": "https://example.com/\t"}),
-        "control characters",
+        "no blanks",
     ),
     "line end in a database's URL": (
         document({"dependencies": [{"name": "db", "type": "SQL", "sql": {"url": "x://d\n"}}]}),
-        "control characters",
+        "no blanks",
     ),
     "endpoint that is no URL": (with_model(access={"endpoint": "store:9000"}), "https URL"),
     "two identities": (
@@ -214,7 +215,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "name that only looks like a revision": document(name="churn-r012345678"),
     "host names": document({"traffic": {"hostnames": ["churn.example.com", "1.example.com"]}}),
     "every scheme": with_model(uri="runs:/4f2a/model", samples={"uri": "az://c/rows.parquet"}),
-    "file with a blank and an at": with_model(uri="file:/my models/a@b.joblib"),
+    "file with a blank and an at": with_model(uri="file:/my%20models/a@b.joblib"),
     "at in a path": with_model(uri="https://example.com/a@b"),
     "at in a query": with_model(uri="https://example.com?x=a@b"),
     "an s3 key": with_model(uri="s3://models/churn/7/model.joblib"),

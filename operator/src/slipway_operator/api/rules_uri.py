@@ -13,7 +13,7 @@ from slipway_operator.api.spec import Access, Model, Samples, SQLDependency
 from slipway_operator.api.vocabulary import OPAQUE_SCHEMES, SCHEMES
 
 _USERINFO: Final = "^[a-zA-Z][-+.a-zA-Z0-9]*://[^/?#]*@"
-_CONTROL: Final = "[\\\\x00-\\\\x1f\\\\x7f]"
+_UNPRINTABLE: Final = "[\\\\x00-\\\\x20\\\\x7f]"
 _KNOWN: Final = (
     f"^(({'|'.join(OPAQUE_SCHEMES)}):.|"
     f"({'|'.join(scheme for scheme in SCHEMES if scheme not in OPAQUE_SCHEMES)})://[^/?#])"
@@ -80,9 +80,9 @@ def _clean(on: type, field: str) -> Iterable[Rule]:
         on=on,
         field=field,
         reason="URIForbidden",
-        message="a URI has no control characters such as line ends; take them out",
-        cel=f"!has(self.{field}) || !self.{field}.matches('{_CONTROL}')",
-        holds=lambda it: re.search("[\x00-\x1f\x7f]", getattr(it, field) or "") is None,
+        message="a URI has no blanks and no line ends; write a blank as %20",
+        cel=f"!has(self.{field}) || !self.{field}.matches('{_UNPRINTABLE}')",
+        holds=lambda it: re.search("[\x00-\x20\x7f]", getattr(it, field) or "") is None,
     )
 
 
