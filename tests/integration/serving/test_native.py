@@ -18,7 +18,8 @@ SUPPORT = Path(serving_native.__file__).parent
 PATCHED = (
     "import sys, slipway_runtime.sandbox.parent as parent\n"
     "plain = parent.sandbox_environment\n"
-    f"parent.sandbox_environment = lambda policy: {{**plain(policy), 'PYTHONPATH': {str(SUPPORT)!r}}}\n"
+    f"more = {{'PYTHONPATH': {str(SUPPORT)!r}}}\n"
+    "parent.sandbox_environment = lambda policy: {**plain(policy), **more}\n"
     "from slipway_runtime.serving.main import run\n"
     "raise SystemExit(run())\n"
 )
