@@ -54,7 +54,7 @@ _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 
 log = logging.getLogger("slipway.serve")
 
-Handler = Callable[[Any, Any, str], Awaitable[None]]
+Handler = Callable[[Any, Any, str], Awaitable[None]]  # headers, proto, request id
 
 
 class App:
@@ -113,7 +113,8 @@ class App:
         """Answer one request."""
         path = scope.path
         route = self._posts.get(path)
-        request_id = scope.headers.get(contract.HEADER_REQUEST_ID)
+        headers = scope.headers  # a copy every time it is asked for
+        request_id = headers.get(contract.HEADER_REQUEST_ID)
         if request_id is None or not _is_plain(request_id):
             request_id = f"{self._prefix}-{next(self._numbers):x}"
         if route is None:
@@ -127,7 +128,7 @@ class App:
         metrics = self.metrics
         metrics.in_flight += 1
         try:
-            await handler(scope, proto, request_id)
+            await handler(headers, proto, request_id)
             code = 200
         except RequestFault as fault:
             code = CODES[fault.reason]
@@ -147,11 +148,11 @@ class App:
 
     # ── inference ───────────────────────────────────────────────────────────────────────────
 
-    async def _infer(self, scope: Any, proto: Any, request_id: str) -> None:
-        plane = self._check_in(scope)
-        check_media_type(scope.headers.get("content-type"), (JSON_TYPE,))
+    async def _infer(self, headers: Any, proto: Any, request_id: str) -> None:
+        plane = self._check_in(headers)
+        check_media_type(headers.get("content-type"), (JSON_TYPE,))
         deadline = self._loop.time() + self._timeout
-        body = await self._read_body(scope, proto)
+        body = await self._read_body(headers, proto)
         started = time.perf_counter()
         request = decode_request(body)
         wanted = select_outputs(request, plane.schema)
@@ -168,11 +169,11 @@ class App:
         self._send(proto, 200, answer, request_id)
         plane.metrics.observe_stage("encode", time.perf_counter() - started)
 
-    async def _predict(self, scope: Any, proto: Any, request_id: str) -> None:
-        plane = self._check_in(scope)
-        media_type = check_media_type(scope.headers.get("content-type"), MEDIA_TYPES)
+    async def _predict(self, headers: Any, proto: Any, request_id: str) -> None:
+        plane = self._check_in(headers)
+        media_type = check_media_type(headers.get("content-type"), MEDIA_TYPES)
         deadline = self._loop.time() + self._timeout
-        body = await self._read_body(scope, proto)
+        body = await self._read_body(headers, proto)
         started = time.perf_counter()
         table = read_table(
             body,
@@ -193,7 +194,7 @@ class App:
         self._send(proto, 200, answer, request_id)
         plane.metrics.observe_stage("encode", time.perf_counter() - started)
 
-    def _check_in(self, scope: Any) -> DataPlane:
+    def _check_in(self, headers: Any) -> DataPlane:
         """What can be known before the body is read."""
         if self.is_refusing:
             raise RequestFault("Draining", "This server is shutting down; try again.")
@@ -201,7 +202,7 @@ class App:
             raise RequestFault("ModelNotReady", "The model is still being loaded; try again.")
         if self.metrics.in_flight > self._in_flight_limit:
             raise RequestFault("Overloaded", "Too many requests at once; try again shortly.")
-        encoding = scope.headers.get("content-encoding")
+        encoding = headers.get("content-encoding")
         if encoding is not None and encoding != "identity":
             raise RequestFault(
                 "MediaTypeUnsupported",
@@ -209,13 +210,13 @@ class App:
             )
         return self.plane
 
-    async def _read_body(self, scope: Any, proto: Any) -> bytes:
+    async def _read_body(self, headers: Any, proto: Any) -> bytes:
         """The body, never more of it than the limit, and not slower than it must be.
 
         Raises:
             RequestFault: BodyTooLarge, BodyUnreadable.
         """
-        length = scope.headers.get("content-length")
+        length = headers.get("content-length")
         if length is not None and int(length) > self._max_bytes:
             raise self._too_large()
         task = asyncio.current_task()
@@ -290,7 +291,7 @@ class App:
 
     async def _ask_lane(self, scope: Any, proto: Any, request_id: str) -> int:
         """Let the Bento answer."""
-        self._check_in(scope)
+        self._check_in(scope.headers)
         if self.lane is None:
             raise RequestFault("PathNotFound", "This model has no BentoML service here.")
         media_type = scope.headers.get("content-type")
@@ -298,7 +299,7 @@ class App:
             check_media_type(media_type, (JSON_TYPE,))
         self.metrics.in_flight += 1
         try:
-            answer = await self.lane.ask(scope, await self._read_body(scope, proto))
+            answer = await self.lane.ask(scope, await self._read_body(scope.headers, proto))
         finally:
             self.metrics.in_flight -= 1
         headers = [each for each in answer.headers if each[0] != contract.HEADER_REQUEST_ID]
