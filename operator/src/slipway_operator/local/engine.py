@@ -82,6 +82,7 @@ class Engine:
             loop.add_signal_handler(number, self.ask_to_stop)
         await self._pods.recover()
         await self._endpoints.sync_all()
+        await self._gateway.start()
         token = secrets.token_urlsafe(32)
         api = ApiServer(
             Api(

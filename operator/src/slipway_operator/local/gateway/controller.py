@@ -17,7 +17,7 @@ from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.queue import Backoff, KeyedLoop
 from slipway_operator.local.changes import Change
 from slipway_operator.local.datafolder import DataFolder
-from slipway_operator.local.errors import Conflict, NotFound
+from slipway_operator.local.errors import Conflict, EngineError, NotFound
 from slipway_operator.local.gateway.config import Programme, RouteRefused, build_programme
 from slipway_operator.local.gateway.delivery import Delivery, read_served_ports
 from slipway_operator.local.gateway.process import EnvoyProcess
@@ -70,6 +70,20 @@ class Gateway:
         self._loop = KeyedLoop(
             name="gateway", handler=self._sync, backoff=Backoff(first_seconds=0.2, cap_seconds=10.0)
         )
+
+    async def start(self) -> None:
+        """Have Envoy serve what is stored, before anybody is told that the engine is ready.
+
+        Raises:
+            EngineRefused: when Envoy does not come up.
+        """
+        try:
+            wait = await self._sync(_ONLY_KEY)
+        except (EngineError, OSError, httpx.HTTPError) as error:
+            log.warning("The gateway is not in step yet: %s", error)
+            wait = 0.0
+        if wait is not None:
+            self._loop.wake(_ONLY_KEY, after_seconds=wait)
 
     def notice(self, change: Change) -> None:
         """Wake when a route, a Service or an address changed."""
