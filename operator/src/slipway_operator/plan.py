@@ -120,6 +120,7 @@ def _conclude(world: World, outcome: Outcome) -> Plan:
             },
             addresses=_find_addresses(world, outcome),
             replicas=outcome.replicas,
+            holding=outcome.build is None,
             now=world.now,
         )
     )

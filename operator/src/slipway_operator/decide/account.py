@@ -42,7 +42,8 @@ SERVING: Final = "Serving"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What the decisions came to, for the status to tell. `asked` is the snapshot asked for; None:
-    not built, or the spec is invalid. `retired_at`: since when revisions are without traffic."""
+    not built, or the spec is invalid. `retired_at`: since when revisions are without traffic.
+    `holding`: nothing moves, so no rollout begins or ends."""
 
     owner: Owner
     generation: int
@@ -58,6 +59,7 @@ class Account:
     retired_at: Mapping[str, datetime]
     addresses: Addresses | None
     replicas: int
+    holding: bool
     now: datetime
 
 
@@ -111,6 +113,8 @@ def render_account(account: Account) -> Status:
 
 
 def _find_canary(account: Account) -> str | None:
+    if account.holding:
+        return account.before.canary_revision
     asked = account.asked.revision if account.asked else None
     if asked is not None and asked != account.stable:
         return asked
@@ -226,8 +230,8 @@ def _find_outcome(account: Account, *, canary: str | None) -> Outcome | None:
         return Outcome.PROMOTED
     if last is None or last == canary:
         return None
-    asked = account.asked.revision if account.asked else None
-    return Outcome.ROLLED_BACK if asked in {account.stable, None} else Outcome.SUPERSEDED
+    reverted = account.asked is not None and account.asked.revision == account.stable
+    return Outcome.ROLLED_BACK if reverted else Outcome.SUPERSEDED
 
 
 def _render_history(account: Account, *, canary: str | None) -> tuple[HistoryEntry, ...]:

@@ -39,6 +39,7 @@ def decide_retirements(
     states: Mapping[str, RevisionState],
     needed: Collection[str],
     before: Mapping[str, Revision],
+    confirmed: bool,
     scale_down_delay_seconds: int,
     now: datetime,
 ) -> Mapping[str, Retirement]:
@@ -47,6 +48,7 @@ def decide_retirements(
         revision: decide_retirement(
             state=state,
             before=before.get(revision),
+            confirmed=confirmed,
             scale_down_delay_seconds=scale_down_delay_seconds,
             now=now,
         )
@@ -59,11 +61,14 @@ def decide_retirement(
     *,
     state: RevisionState,
     before: Revision | None,
+    confirmed: bool,
     scale_down_delay_seconds: int,
     now: datetime,
 ) -> Retirement:
-    """Judge one revision to which no request goes."""
+    """Judge one revision that no slot names. `confirmed`: the gateway says the same."""
     retired_at = (read_instant(before.retired_at) if before else None) or now
+    if not confirmed:
+        return Retirement(exit=Exit.KEEP, retired_at=retired_at)
     # One that never answered has nothing under way. One that the status forgot may have.
     if before is None or before.verified_at is not None:
         left = compute_seconds_left(

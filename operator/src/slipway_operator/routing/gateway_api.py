@@ -126,10 +126,8 @@ def _backend(owner: Owner, revision: str, *, weight: int, forced: bool) -> dict[
 
 
 def _read_slots(route: Json, *, owner: Owner) -> Slots | None:
-    rules = route.get("spec", {}).get("rules") or ()
-    if len(rules) != 2:
-        return None
-    backends = rules[1].get("backendRefs") or ()
+    rules = list(route.get("spec", {}).get("rules") or ())
+    backends = list(rules[1].get("backendRefs") or ()) if len(rules) == 2 else []
     if len(backends) != 2:
         return None
     first, second = (_read_slot(backend, owner=owner) for backend in backends)

@@ -3,9 +3,11 @@
 from slipway_operator.api.defaults import (
     PROGRESS_DEADLINE_SECONDS,
     REPLICAS,
+    SCALE_DOWN_DELAY_SECONDS,
 )
 from slipway_operator.api.errors import SpecError
 from slipway_operator.decide.health import Health, assess_revision
+from slipway_operator.decide.retirement import decide_retirements
 from slipway_operator.decide.verdicts import Finding
 from slipway_operator.state.observed import (
     Json,
@@ -39,6 +41,14 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
         for error in errors
     )
     stable = world.states.get(world.stable or "")
+    retired = decide_retirements(
+        states=world.states,
+        needed=needed,
+        before={row.hash: row for row in world.before.revisions},
+        confirmed=False,
+        scale_down_delay_seconds=SCALE_DOWN_DELAY_SECONDS,
+        now=world.now,
+    )
     return Outcome(
         desired=tuple(desired),
         blocked=Finding(reason="InvalidSpec", message=named, final=True),
@@ -48,5 +58,6 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
         slots=world.slots,
         arrived=True,
         health=health,
+        retired=retired,
         replicas=counts.get(world.stable or "", stable.desired if stable else REPLICAS),
     )

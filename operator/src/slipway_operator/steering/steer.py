@@ -73,15 +73,14 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
     in_slots = world.in_slots | (traffic.slots.revisions if traffic.slots else frozenset())
     protected = in_slots | ({stable} if stable else frozenset())
     needed = protected | ({asked.revision} if asked else frozenset())
-    retired: Mapping[str, Retirement] = {}
-    if world.route is None or world.route.verified:
-        retired = decide_retirements(
-            states=states,
-            needed=needed,
-            before={row.hash: row for row in world.before.revisions},
-            scale_down_delay_seconds=spec.rollout.scale_down_delay_seconds,
-            now=world.now,
-        )
+    retired = decide_retirements(
+        states=states,
+        needed=needed,
+        before={row.hash: row for row in world.before.revisions},
+        confirmed=world.route is None or world.route.verified,
+        scale_down_delay_seconds=spec.rollout.scale_down_delay_seconds,
+        now=world.now,
+    )
     desired: list[Json] = [
         build_service_account(owner=world.owner),
         build_serving_policy(owner=world.owner, settings=world.settings),
@@ -89,7 +88,9 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
     ]
     for revision in sorted(needed):
         snapshot = states[revision].snapshot if revision in states else None
-        snapshot = asked if asked is not None and asked.revision == revision else snapshot
+        # What is asked for is whole even where every copy of it was spoiled.
+        if asked is not None and asked.revision == revision:
+            snapshot = asked
         if snapshot is not None:
             desired += build_revision(
                 world,
