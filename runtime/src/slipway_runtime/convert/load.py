@@ -4,6 +4,7 @@ Runs only inside the sandbox of the build (or of the model worker): unpickling r
 code. The file's kind is known before (`artifact.flavor`).
 """
 
+import errno
 import pickle
 import re
 import warnings
@@ -63,6 +64,8 @@ def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Ne
                 "processes when it is opened.",
             ) from error
         except Exception as error:  # an edge: the file's own code runs here and may raise anything
+            if isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.ENOSPC):
+                raise  # the scratch limit, which the supervisor names
             raise _explain(path, error, trained=trained, installed=installed) from error
     _check_model(path, model)
     told = [f"{type(warning.message).__name__}: {warning.message}" for warning in caught]
