@@ -223,7 +223,7 @@ def _read_phase(
     complete = (read_conditions(job).get("Complete") or {}).get("status") == "True"
     if complete or "publish" in reports:
         return RunPhase.SUCCEEDED
-    begun = any((container.get("state") or {}).get("running") for container in containers.values())
+    begun = any("running" in (container.get("state") or {}) for container in containers.values())
     return RunPhase.RUNNING if begun or reports else RunPhase.PENDING
 
 
