@@ -1,6 +1,7 @@
 """`slipway check` and `slipway convert`: a model file alone, without engine or deployment."""
 
 import shutil
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -32,35 +33,33 @@ def check(
     ] = None,
 ) -> None:
     """Look into a model file: format, versions, contract, whether it converts, and parity."""
-    from slipway_operator.cli.build_here import build_here
     from slipway_operator.cli.contract_table import print_columns
+    from slipway_operator.cli.runtime_check import check_file
     from slipway_operator.cli.screen import print_json, standard_error, standard_output
     from slipway_operator.cli.story import describe_parity
 
-    with build_here(file, samples, runtime="Auto", console=standard_error()) as built:
-        manifest = built.manifest
+    found = check_file(file, samples, runtime="Auto", to=None, console=standard_error())
     if output is CheckFormat.JSON:
-        print_json(manifest)
+        print_json(found)
         return
-    model = manifest.get("model") or {}
-    fallback = manifest.get("fallback")
-    trained = model.get("trainingVersions") or {}
+    fallback = found.get("fallback")
+    trained = found.get("trainingVersions") or {}
     lines = {
         "File": str(file),
-        "Digest": model.get("digest"),
-        "Format": model.get("format"),
-        "Estimator": model.get("estimator"),
-        "Task": model.get("task"),
+        "Digest": found.get("digest"),
+        "Format": found.get("format"),
+        "Estimator": found.get("estimator"),
+        "Task": found.get("task"),
         "Trained with": ", ".join(f"{name} {version}" for name, version in trained.items()),
-        "Runtime": manifest.get("runtime"),
+        "Runtime": found.get("runtime"),
         "Not ONNX": f"{fallback.get('reason')}: {fallback.get('message')}" if fallback else None,
-        "Parity": describe_parity(manifest.get("parity")),
+        "Parity": describe_parity(found.get("parity")),
     }
     console = standard_output()
     for title, text in lines.items():
         if text:
             console.print(f"{title + ':':<14} {text}")
-    columns = (manifest.get("contract") or {}).get("columns") or []
+    columns = (found.get("contract") or {}).get("columns") or []
     if columns:
         console.print("Contract:")
         print_columns(console, columns)
@@ -76,8 +75,8 @@ def convert(
     ] = None,
 ) -> None:
     """Convert a model file to ONNX, and write it only if it gives the original's answers."""
-    from slipway_operator.cli.build_here import build_here
     from slipway_operator.cli.errors import CliError
+    from slipway_operator.cli.runtime_check import check_file
     from slipway_operator.cli.screen import standard_error, standard_output
     from slipway_operator.cli.story import describe_parity
 
@@ -87,10 +86,11 @@ def convert(
             f'Cannot convert model "{file}": the result would take its place.',
             todo="Name another file with --out.",
         )
-    with build_here(file, samples, runtime="ONNX", console=standard_error()) as built:
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
+        kept = Path(folder)
+        found = check_file(file, samples, runtime="ONNX", to=kept, console=standard_error())
         try:
-            shutil.copyfile(built.model, target)
+            shutil.copyfile(kept / "model.onnx", target)
         except OSError as error:
             raise CliError(f'Cannot write file "{target}": {error.strerror}.') from error
-        parity = describe_parity(built.manifest.get("parity"))
-    standard_output().print(f"{target}: {parity}")
+    standard_output().print(f"{target}: {describe_parity(found.get('parity'))}")

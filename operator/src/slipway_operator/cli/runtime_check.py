@@ -1,0 +1,61 @@
+"""Asks `slipway-runtime check` about a model file (docs/wire.md).
+
+That is another program, with a sandbox of its own: nothing here opens a model.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from slipway_operator.cli.errors import NOT_FOUND, CliError
+from slipway_operator.cli.story import advice
+
+PROGRAM = "slipway-runtime"
+
+
+def check_file(
+    file: Path, samples: Path | None, *, runtime: str, to: Path | None, console: Console
+) -> dict[str, Any]:
+    """The document of a file that can be served as `runtime` asks; `to` keeps the converted model.
+
+    Raises CliError with the reason and what to do when it cannot.
+    """
+    for path in (file, samples):
+        if path is not None and not path.exists():
+            raise CliError(f'Cannot read file "{path}": there is no such file.', code=NOT_FOUND)
+    command = [_find_program(), "check", str(file), "--runtime", runtime, "-o", "json"]
+    if samples is not None:
+        command += ["--samples", str(samples)]
+    if to is not None:
+        command += ["--to", str(to)]
+    busy = console.status(f"{file}  converting and comparing") if console.is_terminal else None
+    with busy or nullcontext():
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise CliError(
+            f'Cannot check file "{file}": {PROGRAM} ended with {done.returncode}: {last}'
+        ) from error
+    if not found.get("ok"):
+        reason = str(found.get("reason"))
+        raise CliError(f"{reason}: {found.get('message')}", todo=advice(reason) or None)
+    return found
+
+
+def _find_program() -> str:
+    beside = Path(sys.executable).with_name(PROGRAM)
+    found = str(beside) if beside.exists() else shutil.which(PROGRAM)
+    if found is None:
+        raise CliError(
+            f"{PROGRAM} is not installed, and only it opens models.",
+            todo="Install it: `pip install 'slipway-runtime[sklearn]'`.",
+        )
+    return found
