@@ -91,7 +91,7 @@ def failed(*, attempt: int = 1, retryable: bool = True) -> Build:
 @pytest.mark.parametrize(
     ("attempt", "seconds"),
     [(1, 5), (2, 10), (3, 20), (6, 160), (7, 300), (1000, 300)],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_the_pause_doubles_up_to_five_minutes(attempt: int, seconds: int) -> None:
     assert compute_backoff_seconds(attempt) == seconds

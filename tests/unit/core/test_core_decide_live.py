@@ -423,7 +423,7 @@ def refusing(reason: str) -> RouteState:
             {"stable_is_asked": False},
             "UpToDate",
             ("False", "Progressing"),
-            id="not yet the stable",
+            id="not yet stable",
         ),
         pytest.param(
             {"build": built(runtime="Native")},
