@@ -108,6 +108,7 @@ def _serve(
     client = connect_laptop(data=folder, namespace=namespace)
     console.print(f"{'Joined' if joined else 'Started'} the engine on {folder}")
     if not documents:
+        _print_models(client)
         return
     models = apply_all(client, documents, console)
     waited = wait_for_all(client, models, timeout_seconds=timeout_seconds, console=console)
@@ -125,6 +126,8 @@ def _print_models(client: "Client") -> None:
     from slipway_operator.edges.clock import utc_now
 
     items, _ = client.list(MODEL_DEPLOYMENT, namespace=client.namespace)
+    if not items:
+        return
     columns = columns_of(MODEL_DEPLOYMENT, wide=False, namespaces=False)
     rows = [row_of(item, columns, utc_now()) for item in items]
     print_table(standard_output(), [title for title, _ in columns], rows)
