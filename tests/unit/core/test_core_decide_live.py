@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core_cluster import laptop_settings
-from slipway_operator.api.spec import Model, ModelDeploymentSpec, Serving
+from slipway_operator.api.spec import Contract, ContractRule, Model, ModelDeploymentSpec, Serving
 from slipway_operator.api.status import Fallback, Parity, Report, Revision
 from slipway_operator.decide.build import BuildDecision, BuildPhase
 from slipway_operator.decide.build_result import compute_inputs
@@ -326,6 +326,17 @@ def test_replicas_traffic_and_rollout_make_no_revision() -> None:
     assert found[0].revision == found[1].revision
 
 
+def test_contract_rules_make_a_revision_and_ride_on_it() -> None:
+    rule = ContractRule(column="island", rule="UnknownCategory", on_violation="Reject")
+    ruled = ModelDeploymentSpec(model=SPEC.model, contract=Contract(rules=(rule,)))
+    found = decide_snapshot(spec=ruled, result=RESULT, existing=(), settings=laptop_settings())
+    plain = decide_snapshot(spec=SPEC, result=RESULT, existing=(), settings=laptop_settings())
+    assert found.revision != plain.revision
+    assert found.asked["contract"] == {
+        "rules": [{"column": "island", "rule": "UnknownCategory", "onViolation": "Reject"}]
+    }
+
+
 # ── Conditions ───────────────────────────────────────────────────────────────────────────────
 READY = assess(state(ready=1))
 PARTIAL_OVERDUE = assess(state(ready=1), replicas=2, now=LATER)
@@ -415,6 +426,12 @@ def refusing(reason: str) -> RouteState:
             "Ready",
             ("False", "ScaledToZero"),
             id="zero pods, as asked",
+        ),
+        pytest.param(
+            {"route": route(fill_slots("s"), verified=False), "arrived": False},
+            "TrafficProgrammed",
+            ("Unknown", "RoutePending"),
+            id="not yet confirmed",
         ),
         pytest.param(
             {"answering": None, "route": None}, "Ready", ("False", "NoRevision"), id="none answers"

@@ -10,9 +10,10 @@ from core_cluster import Cluster, laptop_settings
 from core_golden import SETTINGS
 from slipway_operator.api.spec import Access, Model, Reference, Traffic
 from slipway_operator.resources.build_job import build_build_job
-from slipway_operator.resources.diff import diff_object
+from slipway_operator.resources.diff import compare_children, diff_object
 from slipway_operator.routing.gateway_api import UNMATCHABLE, build_route, read_route
 from slipway_operator.state.identity import Owner
+from slipway_operator.state.observed import Observed, observe_children
 from slipway_operator.state.revision import read_snapshot
 from slipway_operator.state.slots import fill_slots
 
@@ -177,6 +178,15 @@ def test_a_diff_finds_what_is_ours_and_otherwise(
     desired: dict, observed: dict, paths: list[str]
 ) -> None:
     assert [found.path for found in diff_object(desired, observed)] == paths
+
+
+def test_a_job_that_exists_is_never_written_again() -> None:
+    old = job(Model(uri="s3://m/m.joblib"))
+    changed = {**old, "spec": {**old["spec"], "activeDeadlineSeconds": 1}}
+    children = observe_children(OWNER, Observed(objects=(old,)))
+    assert compare_children(desired=[changed], children=children).writes == ()
+    nothing = observe_children(OWNER, Observed())
+    assert len(compare_children(desired=[changed], children=nothing).writes) == 1
 
 
 # ── The route ────────────────────────────────────────────────────────────────────────────────

@@ -139,6 +139,18 @@ def test_a_retired_revision_without_a_snapshot_goes_as_a_whole() -> None:
     ]
 
 
+def test_a_spoiled_revision_in_a_slot_is_left_alone_until_it_may_go() -> None:
+    cluster = serving()
+    old = cluster.status(NAME)["stableRevision"]
+    cluster.submit(NAME, {"model": {"uri": V2}})
+    go(cluster, 5)
+    spoil(cluster, old)
+    plan = cluster.plan(NAME)
+    assert not any(name == f"{NAME}-r{old}" for _, _, name in list_writes(plan))
+    cluster.settle(NAME)
+    assert cluster.status(NAME)["stableRevision"] != old
+
+
 def test_an_unreadable_spec_leaves_a_spoiled_revision_as_it_is() -> None:
     cluster = serving()
     spoil(cluster, cluster.status(NAME)["stableRevision"])
