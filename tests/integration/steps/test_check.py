@@ -1,0 +1,63 @@
+"""`slipway-runtime check`: one file in, one JSON document out, nothing left behind."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steps_build import write_linear
+
+
+def _check(*arguments: object) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "slipway_runtime", "check", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    document: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, document
+
+
+def test_good_file_is_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    (tmp_path / "tmp").mkdir()
+    code, document = _check(write_linear(tmp_path / "m.pkl"), "--to", tmp_path / "kept")
+    assert (code, document["ok"], document["convertible"]) == (0, True, True)
+    assert document["format"] == "SKLearn"
+    assert document["parity"]["verdict"] == "Verified"
+    assert len(document["contract"]["columns"]) == 2
+    assert document["written"] == [
+        str(tmp_path / "kept" / "model.onnx"),
+        str(tmp_path / "kept" / "manifest.json"),
+    ]
+    assert all(Path(path).is_file() for path in document["written"])
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(None, "ModelNotFound", id="missing"),
+        pytest.param(b"", "ModelUnreadable", id="empty"),
+        pytest.param(b"a,b\n1,2\n", "ModelUnreadable", id="table"),
+    ],
+)
+def test_bad_file(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    path = tmp_path / "m"
+    if content is not None:
+        path.write_bytes(content)
+    code, document = _check(path)
+    assert (code, document["ok"], document["reason"]) == (1, False, reason)
+    assert document["message"]
+
+
+def test_never_unpickle(tmp_path: Path) -> None:
+    _, document = _check(write_linear(tmp_path / "m.pkl"), "--unpickle", "Never")
+    assert document["reason"] == "ModelUnsafe"
