@@ -353,7 +353,7 @@ class Cluster:
     def _step_deployment(self, deployment: Json) -> None:
         spec, name = deployment["spec"], deployment["metadata"]["name"]
         snapshot = json.loads(deployment["metadata"]["annotations"]["slipway.dev/snapshot"])
-        digest = snapshot["build"]["modelDigest"]
+        digest = snapshot.get("build", {}).get("modelDigest", "")
         behaviour = next(
             (b for b in self.behaviours.values() if b.digest == digest), Behaviour(digest=digest)
         )
