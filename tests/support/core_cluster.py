@@ -22,6 +22,13 @@ START = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 Json = dict[str, Any]
 
 
+AT_REST = ([999_999, 1], [1, 999_999])
+
+
+def read_slots(route: Json) -> list[tuple[str, int]]:
+    return [(ref["name"], ref["weight"]) for ref in route["spec"]["rules"][1]["backendRefs"]]
+
+
 class WriteFailedError(Exception):
     """The API server did not take a write."""
 
@@ -198,6 +205,8 @@ class Cluster:
             self.objects[key] = obj
         else:
             assert obj["kind"] != "Job", "a Job's template cannot be changed"
+            if obj["kind"] == "HTTPRoute":
+                self._check_step(found, obj)
             before = copy.deepcopy(found.get("spec"))
             annotations = {**found["metadata"]["annotations"], **obj["metadata"]["annotations"]}
             labels = {**found["metadata"]["labels"], **obj["metadata"]["labels"]}
@@ -223,14 +232,31 @@ class Cluster:
         if obj["kind"] == "Service":
             obj["spec"] |= {"clusterIP": "10.0.0.7", "sessionAffinity": "None"}
 
+    def _check_step(self, old: Json, new: Json) -> None:
+        """One slot is repointed at the least weight, or both swap weights; and confirmed before."""
+        before, after = read_slots(old), read_slots(new)
+        if before == after or [weight for _, weight in before] not in AT_REST:
+            return  # as it was, or put back after an edit
+        assert self._is_confirmed(old), f"{before} became {after} before it was confirmed"
+        swapped = [(name, 1_000_000 - weight) for name, weight in before]
+        repointed = [
+            (here, weight)
+            for (here, weight), (there, _) in zip(after, before, strict=True)
+            if here != there
+        ]
+        assert after == swapped or (len(repointed) == 1 and repointed[0][1] == 1), (before, after)
+        heavier = max(after, key=lambda slot: slot[1])[0]
+        # The revision that gets more than before.
+        name = heavier if after == swapped else repointed[0][0]
+        status = self.objects[("Deployment", name)].get("status", {})
+        assert status.get("readyReplicas"), f"{name} gets traffic without a ready pod"
+
     def _log_route(self, route: Json) -> None:
         backends = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
         for backend in backends:
             assert backend["weight"] > 0, "weight 0 was written"
             assert ("Service", backend["name"]) in self.objects, f"no Service {backend['name']}"
-        self.route_log.append(
-            tuple((ref["name"], ref["weight"]) for ref in route["spec"]["rules"][1]["backendRefs"])
-        )
+        self.route_log.append(tuple(read_slots(route)))
 
     def _carry_out(self, action: Delete) -> None:
         key = (action.kind, action.name)

@@ -8,7 +8,8 @@ import pytest
 from core_cluster import Behaviour, Cluster, laptop_settings
 from core_golden import SETTINGS
 from slipway_operator.plan import Apply, Plan, list_secrets, make_plan
-from slipway_operator.state.observed import Observed
+from slipway_operator.state.identity import ChildKind, Owner
+from slipway_operator.state.observed import Observed, observe_children
 
 NAME = "penguins"
 V1, V2, V3 = (f"file:///models/v{number}.joblib" for number in (1, 2, 3))
@@ -32,6 +33,17 @@ def go(cluster: Cluster, passes: int) -> None:
         cluster.reconcile(NAME)
         cluster.tick()
         cluster.wait(1)
+
+
+def test_children_are_listed_in_one_order() -> None:
+    objects = serving().of_kind("NetworkPolicy")
+    owner = Owner(name=NAME, namespace="default", uid="md-0001")
+    listed = [
+        observe_children(owner, Observed(objects=order)).list(ChildKind.NETWORK_POLICY)
+        for order in (tuple(objects), tuple(reversed(objects)))
+    ]
+    assert len(listed[0]) == 2
+    assert listed[0] == listed[1]
 
 
 def list_writes(plan: Plan) -> list[tuple[str, str, str]]:
@@ -205,6 +217,19 @@ def test_history_tells_how_each_rollout_ended() -> None:
     cluster.submit(NAME, {"model": {"uri": V3}})
     cluster.settle(NAME)
     assert outcomes(cluster) == ["Promoted", "Superseded", "RolledBack", "Promoted"]
+
+
+def test_every_step_of_the_route_waits_for_its_confirmation() -> None:
+    cluster = serving()
+    cluster.submit(NAME, {"model": {"uri": V2}})
+    go(cluster, 5)
+    shown = len(cluster.route_log)
+    for _ in range(3):
+        cluster.reconcile(NAME)
+        cluster.reconcile(NAME)
+        assert len(cluster.route_log) == shown + 1
+        shown += 1
+        cluster.tick()
 
 
 def test_a_route_lost_for_good_is_made_again_at_once() -> None:
