@@ -6,6 +6,8 @@ SLIPWAY_CACHE ?= $(HOME)/.cache/slipway
 UV_VERSION := 0.13.9
 UV_HOME := $(SLIPWAY_CACHE)/uv-$(UV_VERSION)
 UV := $(UV_HOME)/bin/uv
+# A sandboxed process cannot write bytecode, so it is compiled once, here.
+export UV_COMPILE_BYTECODE := 1
 RUN := $(UV) run --frozen --no-sync
 PYTEST := $(RUN) python -m pytest
 # Two workers: the suites share nothing but loopback, and every engine has its own folder and ports.

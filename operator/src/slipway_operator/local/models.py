@@ -9,11 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
-from slipway_operator.api.spec import ModelDeployment
-from slipway_operator.api.structure import store_value, validate_structure
-from slipway_operator.api.validation import validate_semantics
+from slipway_operator.api.parse import parse_modeldeployment
 from slipway_operator.contract import ENV_FETCH_ALLOW
 from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.queue import KeyedLoop
@@ -129,12 +125,6 @@ def read_fetch_allow(text: str) -> tuple[str, ...]:
 
 
 def validate_document(document: Mapping[str, Any]) -> Sequence[Cause]:
-    """What a cluster's API server would refuse in a ModelDeployment: shape, then CEL rules."""
-    found = store_value(document)
-    faults = validate_structure(found)
-    if not faults:
-        asked = msgspec.convert(
-            {"metadata": found["metadata"], "spec": found["spec"]}, ModelDeployment
-        )
-        faults = validate_semantics(asked)
-    return [Cause(field=f.path, reason=f.reason, message=f.message) for f in faults]
+    """Everything wrong with a ModelDeployment, told at once, before any of it is kept."""
+    errors = parse_modeldeployment(document).errors
+    return [Cause(field=each.path, reason=each.reason, message=each.message) for each in errors]

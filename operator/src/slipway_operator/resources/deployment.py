@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from slipway_operator.api.defaults import LIMIT_MEMORY, REQUEST_CPU, REQUEST_MEMORY
+from slipway_operator.api.defaults import default_resources
 from slipway_operator.api.quantity import read_quantity
 from slipway_operator.contract import (
     ENV_ARTIFACT,
@@ -83,7 +83,7 @@ def build_deployment(
 def build_serving(snapshot: Snapshot) -> Json:
     """`SLIPWAY_SERVING` as docs/wire.md has it."""
     serving = snapshot.serving
-    memory = read_quantity(_resources(snapshot)["limits"].get("memory", LIMIT_MEMORY))
+    memory = read_quantity(_resources(snapshot)["limits"]["memory"])
     return {
         "timeoutSeconds": serving.timeout_seconds,
         "maxRequestBytes": serving.max_request_bytes,
@@ -183,11 +183,9 @@ def _probe(path: str, *, period_seconds: int, failures: int) -> Json:
 
 
 def _resources(snapshot: Snapshot) -> Json:
-    resources = snapshot.serving.resources
-    return {
-        "requests": dict(resources.requests) or {"cpu": REQUEST_CPU, "memory": REQUEST_MEMORY},
-        "limits": dict(resources.limits) or {"memory": LIMIT_MEMORY},
-    }
+    asked = snapshot.serving.resources
+    requests, limits = default_resources(asked.requests, asked.limits)
+    return {"requests": requests, "limits": limits}
 
 
 def _mounts(*, read_only: bool) -> list[Json]:
