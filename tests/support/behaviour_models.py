@@ -5,10 +5,11 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, SplineTransformer, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, SplineTransformer, StandardScaler
 
 SEED = 7
 COLUMNS = ["age", "income"]
@@ -58,12 +59,17 @@ def samples(path: Path, *, columns: list[str] | None = None) -> Path:
 
 
 def silently_wrong(folder: Path) -> tuple[Path, Path]:
-    """A forest trained with missing values: skl2onnx converts it, and labels come out wrong."""
+    """An encoder that learnt missing text as NaN: it converts, and encodes a hole as a category."""
     draw = np.random.default_rng(SEED)
-    rows = pd.DataFrame(draw.normal(size=(400, 4)), columns=list("abcd"))
-    truth = (rows["a"] + rows["b"] * rows["c"] > 0).astype(int)
-    rows = rows.mask(draw.random(rows.shape) < 0.25)
-    model = RandomForestClassifier(n_estimators=20, random_state=SEED).fit(rows, truth)
+    rows = pd.DataFrame(
+        {"country": draw.choice(["DE", "FR", "IT"], 400), "age": draw.normal(size=400)}
+    )
+    rows["country"] = rows["country"].astype(object).mask(draw.random(400) < 0.25, np.nan)
+    truth = (rows["country"].isna() ^ (rows["age"] > 0)).astype(int)
+    encode = ColumnTransformer(
+        [("country", OrdinalEncoder(), ["country"])], remainder="passthrough"
+    )
+    model = make_pipeline(encode, HistGradientBoostingClassifier(max_iter=20)).fit(rows, truth)
     joblib.dump(model, folder / "model.joblib")
     rows.to_csv(folder / "samples.csv", index=False)
     return folder / "model.joblib", folder / "samples.csv"

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import Any, Literal
 
 from slipway_runtime.errors import BuildError
 
@@ -250,7 +250,7 @@ def _unpacked(path: Path, compression: str | None) -> Iterator[bytes]:
             yield chunk
 
 
-def _open(path: Path, compression: str | None) -> IO[bytes]:
+def _open(path: Path, compression: str | None) -> io.BufferedIOBase:
     match compression:
         case "gzip":
             return gzip.open(path, "rb")
@@ -274,8 +274,8 @@ class _ZlibStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[call-overload]
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
         while not self._zlib.eof:
             data = self._zlib.unconsumed_tail or self._source.read(_CHUNK)
             if not data:

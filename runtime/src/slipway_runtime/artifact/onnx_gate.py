@@ -13,6 +13,8 @@ MAX_BYTES = (2 << 30) - 1  # a protobuf message cannot be longer
 MAX_NODES = 200_000
 MAX_NESTING = 4
 KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+# Part of every onnxruntime; without it no text model of scikit-learn can be expressed.
+KNOWN_CONTRIBUTED = frozenset({("com.microsoft", "Tokenizer")})
 MAX_OPSET = {"": 26, "ai.onnx": 26, "ai.onnx.ml": 5}
 
 
@@ -45,6 +47,11 @@ def check_onnx(path: Path, *, foreign: bool) -> None:
         _check_graph(graph, foreign=foreign)
 
 
+def is_known_operator(domain: str, operator: str) -> bool:
+    """Whether a served graph may hold the operator."""
+    return domain in KNOWN_DOMAINS or (domain, operator) in KNOWN_CONTRIBUTED
+
+
 def _parse(path: Path) -> Any:
     import onnx
     from google.protobuf.message import DecodeError
@@ -66,7 +73,7 @@ def _check_graph(graph: Any, *, foreign: bool) -> None:
         for tensor in graph.initializer:
             _check_numbers(tensor)
     for node in graph.node:
-        if node.domain not in KNOWN_DOMAINS:
+        if not is_known_operator(node.domain, node.op_type):
             raise _rejected("UnknownDomain", f'node "{node.name}" is of domain "{node.domain}"')
         for attribute in node.attribute:
             for tensor in (attribute.t, *attribute.tensors):

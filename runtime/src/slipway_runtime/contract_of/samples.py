@@ -61,7 +61,7 @@ def read_samples(path: Path) -> Raw:
         raise _invalid(path, "it holds an HTML or XML page, not a table")
     try:
         if content.startswith(b"PAR1"):
-            raw = pq.read_table(io.BytesIO(content)).to_pydict()
+            raw: Raw = pq.read_table(io.BytesIO(content)).to_pydict()
         elif start[:1] in (b"[", b"{"):
             raw = _read_json(content)
         else:
@@ -190,7 +190,7 @@ def _value(value: object, held: str, row: int, column: ColumnReading, path: Path
         wanted = {"Boolean": "true or false", "Integer": "a whole number"}.get(held, "a number")
         raise _invalid(
             path,
-            f'column "{column.name}" has {value!r} in row {row + 1}, the model takes {wanted} there',
+            f'column "{column.name}" has {value!r} in row {row + 1} and the model takes {wanted}',
             "correct the value or leave it empty",
         ) from error
 

@@ -122,34 +122,38 @@ def _encoded_width(step: object, columns: int) -> int:
 
 
 def _walk_imputer(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """SimpleImputer: fills; a column that was empty in training leaves no lane."""
     out: Lanes = []
+    keeps_empty = getattr(step, "keep_empty_features", False)
     for lane, fill in zip(lanes, step.statistics_, strict=False):  # type: ignore[attr-defined]
-        if lane is None:
-            out.append(None)
-            continue
-        reading = columns[lane.column]
-        reading.missing_taken = True
-        if isinstance(fill, str):
-            reading.kind = reading.kind or "Categorical"
-        elif not getattr(step, "strategy", "") == "most_frequent":
-            reading.kind = reading.kind or "Numerical"
-        if getattr(step, "missing_values", None) is None:
-            reading.missing_token = None
-        if not is_missing(fill):
-            if reading.default is None and lane.exact:
-                reading.default = plain(fill)
-            out.append(replace(lane, filled=True))
-        elif getattr(step, "keep_empty_features", False):
-            out.append(replace(lane, filled=True))
-        if not isinstance(fill, str) and not is_missing(fill) and reading.centre is None:
-            reading.centre = lane.to_raw(float(fill))
+        if lane is not None:
+            _note_fill(step, lane, columns[lane.column], fill)
+            lane = replace(lane, filled=True)  # noqa: PLW2901 - the lane goes on, filled
+        if lane is None or keeps_empty or not is_missing(fill):
+            out.append(lane)
     if getattr(step, "add_indicator", False):
         indicator = getattr(step, "indicator_", None)
         out += [None] * len(getattr(indicator, "features_", ()))
     return out
 
 
-def _walk_neighbour_imputer(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+def _note_fill(step: object, lane: Lane, reading: ColumnReading, fill: object) -> None:
+    reading.missing_taken = True
+    if getattr(step, "missing_values", None) is None:
+        reading.missing_token = None
+    if isinstance(fill, str):
+        reading.kind = reading.kind or "Categorical"
+    elif getattr(step, "strategy", "") != "most_frequent":
+        reading.kind = reading.kind or "Numerical"
+    if is_missing(fill):
+        return
+    if reading.default is None and lane.exact:
+        reading.default = plain(fill)
+    if reading.centre is None and isinstance(fill, int | float | np.number):
+        reading.centre = lane.to_raw(float(fill))
+
+
+def _walk_neighbour_imputer(_: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     """KNNImputer, IterativeImputer: numbers, filled from other columns."""
     for reading in _readings(lanes, columns):
         reading.kind = reading.kind or "Numerical"
@@ -213,7 +217,7 @@ def _walk_selector(step: object, lanes: Lanes, columns: Sequence[ColumnReading])
     return [lane for lane, kept in zip(lanes, support, strict=False) if kept]
 
 
-def _walk_function(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+def _walk_function(step: object, lanes: Lanes, _: Sequence[ColumnReading]) -> Lanes:
     """FunctionTransformer: without a function its input, else something unknown."""
     if step.func is None:  # type: ignore[attr-defined]
         return lanes

@@ -68,7 +68,14 @@ def build_sklearn(
     evidence = _gather(loaded, original, samples)
     original = replace(original, reading=confirm_missing(original, evidence))
     decision = decide_runtime(original, evidence, runtime=runtime)
-    return _assemble(original, evidence, decision, loaded, flavor, model_file)
+    return _assemble(
+        original=original,
+        evidence=evidence,
+        decision=decision,
+        loaded=loaded,
+        flavor=flavor,
+        model_file=model_file,
+    )
 
 
 def read_columns(
@@ -120,13 +127,14 @@ def _gather(loaded: Loaded, original: Original, samples: Table | None) -> Eviden
 def _mismatch(original: Original, trained: str, installed: str, why: str | None) -> BuildError:
     return BuildError(
         "ModelVersionMismatch",
-        f"{describe(original.model)} was saved with scikit-learn {trained} and does not answer with "
-        f"{installed} ({why}); train and save it with scikit-learn {installed}, or run "
+        f"{describe(original.model)} was saved with scikit-learn {trained} and does not answer "
+        f"with {installed} ({why}); train and save it with scikit-learn {installed}, or run "
         f"slipway-runtime beside scikit-learn {trained}.",
     )
 
 
 def _assemble(
+    *,
     original: Original,
     evidence: Evidence,
     decision: Decision,
@@ -137,7 +145,7 @@ def _assemble(
     answers, served = evidence.answers, decision.onnx
     limit = evidence.sample_rows or row_count(evidence.rows)
     if served is not None:
-        answers = {name: served.answered.answers[name] for name in answers}
+        answers = dict(served.answered.answers)
         inputs = served.converted.inputs
     else:
         inputs = list_inputs(original, number="FP64")

@@ -69,7 +69,7 @@ def golden_outputs(answers: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) 
 def choose_golden(
     table: Table, answers: Mapping[str, NDArray[Any]], limit: int
 ) -> NDArray[np.intp]:
-    """Choose rows for warm-up, evenly over the first `limit`, with finite answers (JSON has no NaN)."""
+    """Choose rows for warm-up, evenly over the first `limit`, with finite answers only."""
     total = min(limit, row_count(table))
     usable = np.ones(total, dtype=bool)
     for values in answers.values():
@@ -78,9 +78,9 @@ def choose_golden(
     found = np.flatnonzero(usable)
     if not len(found):
         return found
-    return found[
-        np.unique(np.linspace(0, len(found) - 1, min(GOLDEN_ROWS, len(found))).astype(int))
-    ]
+    places = np.linspace(0, len(found) - 1, min(GOLDEN_ROWS, len(found))).astype(np.intp)
+    chosen: NDArray[np.intp] = found[np.unique(places)]
+    return chosen
 
 
 def output_shape(values: NDArray[Any]) -> tuple[int, ...]:
@@ -116,11 +116,5 @@ def describe_outputs(answers: Mapping[str, NDArray[Any]], outputs: Any) -> tuple
 
 
 def _listed(values: NDArray[Any]) -> list[Any]:
-    return [
-        [plain(item) for item in value.tolist()]
-        if isinstance(value, np.ndarray) and value.ndim == 1
-        else value.tolist()
-        if isinstance(value, np.ndarray)
-        else plain(value)
-        for value in values
-    ]
+    listed: list[Any] = values.tolist()
+    return listed

@@ -72,7 +72,9 @@ def decide_runtime(
         return _fall_back(why, (), None, runtime)
     tried: list[Tried] = []
     exceeded: Comparison | None = None
-    for attempt in list_attempts(original.model):
+    for attempt in list_attempts(original):
+        if not _is_worth_trying(attempt, exceeded):
+            continue
         outcome, proven = _try(original, evidence, attempt)
         tried.append(outcome)
         if outcome.outcome == "Verified" and proven is not None:
@@ -92,7 +94,7 @@ def decide_runtime(
 def _try(original: Original, evidence: Evidence, attempt: Attempt) -> tuple[Tried, Proven | None]:
     """Make one attempt and hold it against the original."""
     try:
-        converted = convert_sklearn(original, attempt)
+        converted = convert_sklearn(original, attempt, flat=_flat_outputs(evidence))
     except Unsupported as error:
         outcome = "Unsupported" if error.final else "Failed"
         return Tried(options=attempt.name, outcome=outcome, detail=str(error)), None
@@ -107,6 +109,17 @@ def _try(original: Original, evidence: Evidence, attempt: Attempt) -> tuple[Trie
     return Tried(options=attempt.name, outcome=verdict, detail=comparison.detail), proven
 
 
+def _flat_outputs(evidence: Evidence) -> frozenset[str]:
+    return frozenset(name for name, values in evidence.answers.items() if values.ndim == 1)
+
+
+def _is_worth_trying(attempt: Attempt, last: Comparison | None) -> bool:
+    """Settling ties alone cures labels only: not probabilities that differ."""
+    if not attempt.ties or attempt.double:
+        return True
+    return last is not None and last.label_flips > 0 and last.numbers_passed
+
+
 def _explain(name: str, tried: list[Tried], exceeded: Comparison | None) -> Fallback:
     """Say why no attempt held: another answer goes before an error, the first before the later."""
     if exceeded is not None:
@@ -114,7 +127,7 @@ def _explain(name: str, tried: list[Tried], exceeded: Comparison | None) -> Fall
             reason="ParityExceeded",
             message=f"The converted {name} answers differently: {exceeded.detail}.",
         )
-    cause = tried[0].detail
+    cause = (tried[0].detail or "the converter failed")[:240]
     return Fallback(
         reason="ConversionUnsupported", message=f"{name} does not convert to ONNX: {cause}."
     )
@@ -126,7 +139,7 @@ def _fall_back(
     if runtime == "ONNX":
         raise BuildError(
             why.reason,
-            f'{why.message} spec.model.runtime is "ONNX"; set it to "Auto" or "Native" to serve the '
-            "original, or change the model.",
+            f'{why.message} spec.model.runtime is "ONNX"; set it to "Auto" or "Native" to serve '
+            "the original, or change the model.",
         )
     return Decision(onnx=None, fallback=why, attempts=tried, comparison=exceeded)

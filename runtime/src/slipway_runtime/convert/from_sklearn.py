@@ -5,6 +5,7 @@ is not decided here but by `parity`.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,15 @@ from onnx import TensorProto
 
 from slipway_runtime.artifact.manifest import Datatype, InputTensor
 from slipway_runtime.contract_of.reading import ColumnReading
-from slipway_runtime.contract_of.unwrap import first_step, nested
-from slipway_runtime.convert.graph import Wanted, finish_graph, to_bytes
+from slipway_runtime.contract_of.unwrap import first_step, last_step, nested
+from slipway_runtime.convert.double_imputer import custom_converters
+from slipway_runtime.convert.graph import Wanted, finish_graph, foreign_parts, settle_ties, to_bytes
 from slipway_runtime.convert.original import Original
-from slipway_runtime.convert.rewrite import has_sparse_encoding, rewrite_for_onnx
+from slipway_runtime.convert.rewrite import (
+    casts_to_float32,
+    has_sparse_encoding,
+    rewrite_for_onnx,
+)
 from slipway_runtime.convert.tree_missing import send_missing_like_sklearn
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -37,12 +43,16 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One way of converting: `double` inputs, `dense` one-hot, `exact` distances of neighbours."""
+    """One way of converting.
+
+    `ties`: equal probabilities give the first class, as NumPy's argmax does, whatever the last
+    bit of float32 says. `double`: float64 inputs. `dense`: dense one-hot.
+    """
 
     name: str
+    ties: bool = False
     double: bool = False
     dense: bool = False
-    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +63,22 @@ class Converted:
     inputs: tuple[InputTensor, ...]
 
 
-def list_attempts(model: object) -> tuple[Attempt, ...]:
+def list_attempts(original: Original) -> tuple[Attempt, ...]:
     """Rank the attempts: the fastest first, then the more exact, then what cures a known cause."""
-    attempts = [Attempt(name="float32"), Attempt(name="float64", double=True)]
-    if has_sparse_encoding(model):
+    parts = list(nested(original.model))
+    attempts = [Attempt(name="float32")]
+    has_probabilities = any(output.role == "Probabilities" for output in original.outputs)
+    if has_probabilities:
+        attempts.append(Attempt(name="float32, ties to the first class", ties=True))
+    if casts_to_float32(last_step(original.model)):
+        attempts.append(
+            Attempt(name="float64 up to the trees", double=True, ties=has_probabilities)
+        )
+    elif not any(hasattr(part, "tree_") or hasattr(part, "_predictors") for part in parts):
+        # Trees with float64 inputs split elsewhere, and an infinite threshold never converts.
+        attempts.append(Attempt(name="float64", double=True))
+    if has_sparse_encoding(original.model):
         attempts.append(Attempt(name="float32, dense one-hot", dense=True))
-    if any(hasattr(part, "_fit_X") and hasattr(part, "n_neighbors") for part in nested(model)):
-        attempts.append(Attempt(name="float64, exact distances", double=True, exact=True))
     return tuple(attempts)
 
 
@@ -73,8 +92,15 @@ def is_table(original: Original) -> bool:
     return reading.named and hasattr(first_step(original.model), "transformers_")
 
 
-def convert_sklearn(original: Original, attempt: Attempt) -> Converted:
+def convert_sklearn(
+    original: Original, attempt: Attempt, *, flat: frozenset[str] = frozenset()
+) -> Converted:
     """Make one conversion.
+
+    Args:
+        original: what to convert.
+        attempt: in which way.
+        flat: outputs that the original answers with one number a row.
 
     Raises:
         Unsupported: there is no converter for a part of the model, or the converter failed.
@@ -82,7 +108,8 @@ def convert_sklearn(original: Original, attempt: Attempt) -> Converted:
     import skl2onnx
     from skl2onnx.common import exceptions
 
-    model = rewrite_for_onnx(original.model, dense=attempt.dense)
+    model = rewrite_for_onnx(original.model, dense=attempt.dense, cast=attempt.double)
+    converters, shapes = custom_converters() if attempt.double else ({}, {})
     inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -91,15 +118,24 @@ def convert_sklearn(original: Original, attempt: Attempt) -> Converted:
                 model,
                 name="slipway",
                 initial_types=[(tensor.name, _tensor_type(tensor)) for tensor in inputs],
-                options=_options(model, original, attempt),
+                options=_options(model, original),
                 target_opset=dict(OPSET),
+                custom_conversion_functions=converters,
+                custom_shape_calculators=shapes,
             )
         except (exceptions.MissingShapeCalculator, exceptions.MissingConverter) as error:
             raise Unsupported(_first_sentence(error), final=True) from error
         except Exception as error:  # an edge: the converter raises whatever numpy and protobuf do
             raise Unsupported(f"{type(error).__name__}: {_first_sentence(error)}") from error
+    foreign = foreign_parts(onnx_model)
+    if foreign:
+        raise Unsupported(f"the conversion needs {foreign}, which is not standard ONNX")
     send_missing_like_sklearn(onnx_model, model)
-    finish_graph(onnx_model, _wanted(onnx_model, original))
+    finish_graph(onnx_model, _wanted(onnx_model, original, flat))
+    if attempt.ties:
+        settle_ties(
+            onnx_model, label="label", probabilities="probabilities", classes=_classes(original)
+        )
     return Converted(content=to_bytes(onnx_model), inputs=inputs)
 
 
@@ -144,9 +180,9 @@ def _tensor_type(tensor: InputTensor) -> Any:
     return kinds[tensor.datatype]([None, tensor.shape[1]])
 
 
-def _options(model: object, original: Original, attempt: Attempt) -> dict[int, dict[str, Any]]:
+def _options(model: object, original: Original) -> dict[int, dict[str, Any]]:
     options: dict[int, dict[str, Any]] = {}
-    if original.task == "Classification":
+    if original.task == "Classification" and _knows_zipmap(last_step(model)):
         options[id(model)] = {"zipmap": False}
     for part in nested(model):
         if hasattr(part, "build_analyzer"):
@@ -154,25 +190,37 @@ def _options(model: object, original: Original, attempt: Attempt) -> dict[int, d
             if getattr(part, "analyzer", "") == "word" and part.token_pattern == _DEFAULT_TOKENS:  # type: ignore[attr-defined]
                 text["tokenexp"] = _UNICODE_TOKENS
             options[id(part)] = text
-        elif attempt.exact and hasattr(part, "_fit_X") and hasattr(part, "n_neighbors"):
-            options.setdefault(id(part), {})["optim"] = "cdist"
     return options
 
 
-def _wanted(onnx_model: Any, original: Original) -> list[Wanted]:
-    """Pair the graph's outputs with the original's, in order; a further one is left out."""
+def _knows_zipmap(step: object) -> bool:
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from skl2onnx.common._registration import _converter_pool
+
+    converter = _converter_pool.get(sklearn_operator_name_map.get(type(step), ""))
+    return converter is None or "zipmap" in (converter.get_allowed_options() or ())
+
+
+def _wanted(onnx_model: Any, original: Original, flat: frozenset[str]) -> list[Wanted]:
+    """Pair the graph's outputs with the original's, in order; a further one is left out.
+
+    Scores of two classes where the original has one number have no counterpart: left out too.
+    """
     wanted: list[Wanted] = []
     for output, found in zip(original.outputs, onnx_model.graph.output, strict=False):
-        flat = output.role in ("Label", "Value") or (
-            output.role == "Scores" and original.task == "OutlierDetection"
-        )
         dimensions = found.type.tensor_type.shape.dim
         several = len(dimensions) > 1 and dimensions[1].dim_value > 1
+        if output.role == "Scores" and output.name in flat and several:
+            continue
         cast = _label_type(original) if output.role == "Label" else None
         wanted.append(
-            Wanted(found=found.name, name=output.name, flat=flat and not several, cast=cast)
+            Wanted(found=found.name, name=output.name, flat=output.name in flat, cast=cast)
         )
     return wanted
+
+
+def _classes(original: Original) -> Sequence[object]:
+    return next(output.classes for output in original.outputs if output.classes is not None)
 
 
 def _label_type(original: Original) -> int | None:

@@ -3,28 +3,16 @@
 Only ONNX structure here; no estimator and no session.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
 
-DATATYPES = {
-    TensorProto.FLOAT: "FP32",
-    TensorProto.DOUBLE: "FP64",
-    TensorProto.FLOAT16: "FP16",
-    TensorProto.INT8: "INT8",
-    TensorProto.INT16: "INT16",
-    TensorProto.INT32: "INT32",
-    TensorProto.INT64: "INT64",
-    TensorProto.UINT8: "UINT8",
-    TensorProto.UINT16: "UINT16",
-    TensorProto.UINT32: "UINT32",
-    TensorProto.UINT64: "UINT64",
-    TensorProto.BOOL: "BOOL",
-    TensorProto.STRING: "BYTES",
-}
+from slipway_runtime.artifact.onnx_gate import is_known_operator
+
+_TIE_GRID = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +60,114 @@ def finish_graph(model: Any, wanted: Sequence[Wanted]) -> Any:
     del graph.output[:]
     graph.output.extend(kept)
     return model
+
+
+def settle_ties(model: Any, *, label: str, probabilities: str, classes: Sequence[Any]) -> None:
+    """Take the label from the probabilities, the first of equal ones winning.
+
+    Probabilities that float32's last bits tell apart are rounded to 2^-20 (about 1e-6) first: half
+    of the trees of a forest against the other half is a tie; NumPy's argmax then takes the first.
+    """
+    graph = model.graph
+    [producer] = [node for node in graph.node if label in node.output]
+    element = next(output for output in graph.output if output.name == label)
+    graph.node.remove(producer)
+    names: list[Any] = [v.encode() if isinstance(v, str) else v for v in classes]
+    source = "slipway_ties"
+    graph.initializer.extend(
+        [
+            helper.make_tensor(f"{source}_grid", TensorProto.FLOAT, [1], [float(_TIE_GRID)]),
+            helper.make_tensor(
+                f"{source}_classes",
+                element.type.tensor_type.elem_type,
+                [len(classes)],
+                names,
+            ),
+        ]
+    )
+    graph.node.extend(
+        [
+            helper.make_node("Cast", [probabilities], [f"{source}_float"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{source}_float", f"{source}_grid"], [f"{source}_scaled"]),
+            helper.make_node("Round", [f"{source}_scaled"], [f"{source}_rounded"]),
+            helper.make_node(
+                "ArgMax", [f"{source}_rounded"], [f"{source}_place"], axis=1, keepdims=0
+            ),
+            helper.make_node("Gather", [f"{source}_classes", f"{source}_place"], [label], axis=0),
+        ]
+    )
+
+
+def foreign_parts(model: Any) -> str | None:
+    """Name what only one runtime knows: functions of its own, operators of another domain."""
+    if len(model.functions):
+        return f'function "{model.functions[0].name}"'
+    for node in _all_nodes(model.graph):
+        if not is_known_operator(node.domain, node.op_type):
+            return f'operator "{node.domain}:{node.op_type}"'
+    return None
+
+
+def graph_problem(model: Any) -> str | None:
+    """Say what makes a graph unfit to serve; None: nothing."""
+    for tensor in _all_tensors(model.graph):
+        if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+            return (
+                f'weight "{tensor.name}" lies in another file '
+                "(save the model with external_data=False)"
+            )
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        return f"it is not a valid graph ({' '.join(str(error).split())[:300]})"
+    return None
+
+
+def drop_zipmaps(model: Any) -> tuple[object, ...] | None:
+    """Take ZipMap operators off the outputs, so that a tensor is left.
+
+    Returns:
+        The class labels that the maps had as keys; None when there was no ZipMap.
+    """
+    graph = model.graph
+    classes: tuple[object, ...] | None = None
+    outputs = {output.name: output for output in graph.output}
+    for node in [node for node in graph.node if node.op_type == "ZipMap"]:
+        labels = {attribute.name: attribute for attribute in node.attribute}
+        if node.output[0] not in outputs:
+            continue
+        strings = labels.get("classlabels_strings")
+        integers = labels.get("classlabels_int64s")
+        if strings is not None and strings.strings:
+            classes = tuple(value.decode("utf-8", "replace") for value in strings.strings)
+        elif integers is not None:
+            classes = tuple(int(value) for value in integers.ints)
+        graph.node.remove(node)
+        graph.node.append(helper.make_node("Identity", [node.input[0]], [node.output[0]]))
+        width = len(classes) if classes else None
+        outputs[node.output[0]].CopyFrom(
+            helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, [None, width])
+        )
+    return classes
+
+
+def _all_nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _all_nodes(attribute.g)
+
+
+def _all_tensors(graph: Any) -> Iterator[Any]:
+    """Every constant of a graph and of the graphs inside its operators."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                yield attribute.t
+            elif attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _all_tensors(attribute.g)
 
 
 def to_bytes(model: Any) -> bytes:

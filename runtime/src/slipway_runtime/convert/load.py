@@ -41,8 +41,8 @@ def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Ne
     if unpickle == "Never" and flavor.loader != "skops":
         raise BuildError(
             "ModelUnsafe",
-            f'Reading model "{path.name}" failed: it is a {flavor.loader} file, opening it runs its '
-            'code, and spec.model.unpickle is "Never"; save it with skops.io.dump or as ONNX.',
+            f'Reading model "{path.name}" failed: it is a {flavor.loader} file, opening it runs '
+            'its code, and spec.model.unpickle is "Never"; save it with skops.io.dump or as ONNX.',
         )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -53,7 +53,7 @@ def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Ne
         except MemoryError as error:
             raise BuildError(
                 "OutOfMemory",
-                f'Reading model "{path.name}" failed: it needs more memory than the build may take; '
+                f'Reading model "{path.name}" failed: it needs more memory than the build has; '
                 "raise the build's memory limit.",
             ) from error
         except PermissionError as error:  # the sandbox's answer: the file itself was opened above
@@ -112,7 +112,7 @@ def _explain(path: Path, error: Exception, *, trained: str | None, installed: st
     if missing is not None and missing.split(".")[0] not in ("sklearn", "numpy", "scipy"):
         return BuildError(
             "ModelUnreadable",
-            f'Reading model "{path.name}" failed: it needs {missing}, which cannot be imported here; '
+            f'Reading model "{path.name}" failed: it needs {missing}, which cannot be imported; '
             "train it with classes of installed packages (not of a script or notebook), or install "
             "the package that holds it beside slipway-runtime.",
         )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipway_runtime.artifact.manifest import Role, Task
-from slipway_runtime.contract_of.reading import ModelReading, Table, row_count
+from slipway_runtime.contract_of.reading import ColumnReading, ModelReading, Table, row_count
 from slipway_runtime.contract_of.unwrap import last_step, unwrap
 
 Outputs = dict[str, NDArray[Any]]
@@ -66,15 +66,12 @@ class Original:
         columns = self.reading.columns
         if self.reading.feeding == "Texts":
             return ["" if value is None else value for value in table[columns[0].name].tolist()]
+        held = [_with_holes(table[column.name], column) for column in columns]
         if self.reading.feeding == "Frame":
             import pandas as pd
 
-            frame = {
-                column.name: _with_holes(table[column.name], column.missing_token)
-                for column in columns
-            }
+            frame = dict(zip(self.reading.names, held, strict=True))
             return pd.DataFrame(frame, index=range(row_count(table)))
-        held = [_with_holes(table[column.name], column.missing_token) for column in columns]
         kind = object if any(values.dtype == object for values in held) else None
         return np.column_stack([values.reshape(-1, 1) for values in held]).astype(
             kind or np.result_type(*held)
@@ -143,7 +140,8 @@ def _classes(model: object) -> tuple[object, ...] | None:
 
 def _is_multilabel(model: object) -> bool:
     end = last_step(model)
-    return bool(getattr(end, "multilabel_", False)) or getattr(end, "n_outputs_", 1) != 1
+    kind = str(getattr(getattr(end, "_label_binarizer", None), "y_type_", ""))
+    return bool(getattr(end, "multilabel_", False)) or kind.startswith("multilabel")
 
 
 def _answer(model: Estimator, output: Output, task: Task, rows: object) -> NDArray[Any]:
@@ -177,8 +175,9 @@ def _dense(values: Any) -> Any:
     return values.toarray() if hasattr(values, "toarray") else values
 
 
-def _with_holes(values: NDArray[Any], token: float | None) -> NDArray[Any]:
-    """Write a text column's missing values as the model was trained on them (NaN or None)."""
-    if values.dtype != object or token is None:
+def _with_holes(values: NDArray[Any], column: ColumnReading) -> NDArray[Any]:
+    """Write missing text as the model was trained on it: NaN or None for a category, else ''."""
+    if values.dtype != object:
         return values
-    return np.array([token if value is None or value == "" else value for value in values], object)
+    hole = "" if column.kind == "Text" else column.missing_token
+    return np.array([hole if value is None or value == "" else value for value in values], object)

@@ -20,7 +20,7 @@ _DENIED_CLASSES = {
 
 
 def denied_reason(model: object) -> str | None:
-    """Name the part of the model that is known to convert silently wrong, and why; None: no such."""
+    """Name the part that is known to convert silently wrong, and why; None: there is none."""
     for part in nested(model):
         name = type(part).__name__
         if name in _DENIED_CLASSES:
@@ -33,13 +33,40 @@ def denied_reason(model: object) -> str | None:
     return None
 
 
-def rewrite_for_onnx(model: object, *, dense: bool = False) -> object:
+def casts_to_float32(step: object) -> bool:
+    """Whether an estimator itself casts its rows to float32 (trees, forests, gradient boosting)."""
+    if hasattr(step, "tree_"):
+        return True
+    members = getattr(step, "estimators_", None)
+    if members is None or not type(step).__module__.startswith("sklearn.ensemble"):
+        return False
+    return all(hasattr(member, "tree_") for member in np.asarray(members, dtype=object).ravel())
+
+
+def rewrite_for_onnx(model: object, *, dense: bool = False, cast: bool = False) -> object:
     """Give a model that answers the same and that the converter understands.
 
     Args:
         model: a fitted estimator; it is copied before anything in it is changed.
         dense: encode one-hot columns densely.
+        cast: before a final estimator that casts to float32, say so in the pipeline.
     """
+    twin = _rewrite_parts(model, dense)
+    steps = getattr(twin, "steps", None)
+    if not cast or not steps or not casts_to_float32(steps[-1][1]):
+        return twin
+    from skl2onnx.sklapi import CastTransformer
+
+    shallow = copy.copy(twin)
+    shallow.steps = [  # type: ignore[attr-defined]
+        *steps[:-1],
+        ("slipway_float32", CastTransformer(dtype=np.float32)),
+        steps[-1],
+    ]
+    return shallow
+
+
+def _rewrite_parts(model: object, dense: bool) -> object:
     if not any(_needs_rewrite(part, dense) for part in nested(model)):
         return model
     twin = copy.deepcopy(model)
@@ -56,6 +83,7 @@ def has_sparse_encoding(model: object) -> bool:
 def _needs_rewrite(part: object, dense: bool) -> bool:
     return (
         hasattr(part, "_predictors")
+        or getattr(part, "flatten_transform", False)
         or _is_text_imputer(part)
         or _has_missing_category(part)
         or (dense and _is_sparse(part))
@@ -68,6 +96,8 @@ def _rewrite_part(part: object, dense: bool) -> None:
             for predictor in generation:
                 nodes = predictor.nodes = predictor.nodes.copy()
                 nodes["num_threshold"] = round_down_to_float32(nodes["num_threshold"])
+    if getattr(part, "flatten_transform", False):  # shapes the transform of voting, never predict
+        part.flatten_transform = False  # type: ignore[attr-defined]
     if _is_text_imputer(part):
         part.missing_values = ""  # type: ignore[attr-defined]
     if _has_missing_category(part):
@@ -90,7 +120,7 @@ def round_down_to_float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _is_text_imputer(part: object) -> bool:
-    """A SimpleImputer of text: the server writes '' for a missing text, so that is what it fills."""
+    """A SimpleImputer of text: the server writes '' for a missing text, so it fills that."""
     statistics = getattr(part, "statistics_", None)
     if type(part).__name__ != "SimpleImputer" or statistics is None:
         return False
@@ -99,7 +129,8 @@ def _is_text_imputer(part: object) -> bool:
 
 def _has_missing_category(part: object) -> bool:
     return any(
-        getattr(known, "dtype", None) == object and any(is_missing(value) for value in known)
+        getattr(getattr(known, "dtype", None), "kind", "") == "O"
+        and any(is_missing(value) for value in known)
         for known in getattr(part, "categories_", None) or ()
     )
 

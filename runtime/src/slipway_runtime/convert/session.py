@@ -35,7 +35,7 @@ _MEASURE_SECONDS = 0.15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorInfo:
-    """An input or output of a session; a dimension that varies is -1. `datatype` None: no tensor."""
+    """An input or output of a session; -1: a dimension that varies. `datatype` None: no tensor."""
 
     name: str
     datatype: Datatype | None
@@ -95,7 +95,8 @@ def feeds_of(table: Table, inputs: Sequence[InputTensor]) -> Feeds:
     feeds: Feeds = {}
     for tensor in inputs:
         held = [tensor_values(table[column], tensor.datatype) for column in tensor.columns]
-        feeds[tensor.name] = np.column_stack(held) if len(held) > 1 else held[0].reshape(-1, 1)
+        stacked = np.column_stack(held) if len(held) > 1 else held[0]
+        feeds[tensor.name] = stacked.reshape(-1, *tensor.shape[1:])
     return feeds
 
 

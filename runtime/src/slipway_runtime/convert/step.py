@@ -39,13 +39,14 @@ def run_convert(request: BuildRequest, work: Path) -> Mapping[str, Any]:
     if model_file is None:
         raise BuildError(
             "ModelNotFound",
-            f'Converting model "{request.model.uri}" failed: nothing was fetched; check spec.model.uri.',
+            f'Converting model "{request.model.uri}" failed: nothing was fetched; '
+            "check spec.model.uri.",
         )
     samples_file = _only_file(work / "fetched" / "samples")
     flavor = detect_flavor(model_file)
     _check_format(request, flavor, model_file)
     built = _build(request, flavor, model_file, samples_file)
-    manifest = _manifest(request, built, flavor, model_file)
+    manifest = _manifest(request, built, model_file)
     _write(work / "converted", manifest, built, model_file)
     return _facts(manifest)
 
@@ -75,8 +76,8 @@ def _check_format(request: BuildRequest, flavor: Flavor, model_file: Path) -> No
     if wanted not in _FORMATS:
         raise BuildError(
             "ConversionUnsupported",
-            f'Converting model "{model_file.name}" failed: spec.model.format "{wanted}" is not built '
-            "by this version; give SKLearn or ONNX.",
+            f'Converting model "{model_file.name}" failed: spec.model.format "{wanted}" is not '
+            "built by this version; give SKLearn or ONNX.",
         )
     if wanted not in ("Auto", flavor.format):
         raise BuildError(
@@ -86,7 +87,7 @@ def _check_format(request: BuildRequest, flavor: Flavor, model_file: Path) -> No
         )
 
 
-def _manifest(request: BuildRequest, built: Built, flavor: Flavor, model_file: Path) -> Manifest:
+def _manifest(request: BuildRequest, built: Built, model_file: Path) -> Manifest:
     facts = msgspec.structs.replace(
         built.model,
         uri=redact_uri(request.model.uri),

@@ -28,9 +28,9 @@ def make_baseline(
     """Summarize samples and the answers to them.
 
     Returns:
-        `{"rows", "columns": [{"name", "kind", "missing", …}], "predictions": [{"output", …}]}`, where
-        … is `edges` (inner bin edges, ascending) and `counts` (one more), or `categories` (value and
-        count, most frequent first) and `other`.
+        `{"rows", "columns": [{"name", "kind", "missing", …}], "predictions": [{"output", …}]}`,
+        where … is `edges` (inner bin edges, ascending) and `counts` (one more), or `categories`
+        (value and count, most frequent first) and `other`.
     """
     return {
         "rows": row_count(rows),

@@ -1,7 +1,7 @@
 """Asks the original for its answers and holds a conversion against them.
 
-`ask_original` once, `check_conversion` for each attempt. What the verdict then means for the runtime
-is decided in `convert.decide`.
+`ask_original` once, `check_conversion` for each attempt. What the verdict then means for the
+runtime is decided in `convert.decide`.
 """
 
 from collections.abc import Mapping
@@ -94,7 +94,7 @@ def check_conversion(
 def _ask_apart(
     original: Original, probes: Table
 ) -> tuple[NDArray[np.intp], Outputs | None, str | None]:
-    """Answer what can be answered: halve a batch that is refused until the rows to blame are left."""
+    """Answer what can be answered: halve a refused batch until the rows to blame are left."""
     kept: list[NDArray[np.intp]] = []
     answers: list[Outputs] = []
     refusal: str | None = None

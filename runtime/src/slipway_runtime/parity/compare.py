@@ -29,9 +29,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What came of comparing rows. `worst` is the row furthest beyond tolerance, or nearest to it."""
+    """What came of comparing rows; `worst` is the row furthest beyond what is allowed."""
 
     passed: bool
+    numbers_passed: bool
     rows: int
     max_absolute_error: float
     max_relative_error: float
@@ -55,8 +56,8 @@ def compare(outputs: Sequence[Compared]) -> Comparison:
     """Compare every output; all must be within tolerance.
 
     Labels are compared by value and counted. Numbers: |converted - original| <= absolute + relative
-    · |original|; NaN equals NaN only; a missing row or column is a failure. The worst of labels goes
-    before the worst of numbers: a wrong label is what a user sees.
+    · |original|; NaN equals NaN only; a missing row or column is a failure. The worst of labels
+    goes before the worst of numbers: a wrong label is what a user sees.
     """
     parts = [
         _compare_labels(part) if _is_label(part) else _compare_numbers(part) for part in outputs
@@ -65,6 +66,7 @@ def compare(outputs: Sequence[Compared]) -> Comparison:
     shown = failed[0] if failed else next((part for part in parts if part.worst), None)
     return Comparison(
         passed=not failed,
+        numbers_passed=all(part.numbers_passed for part in parts),
         rows=max((part.rows for part in parts), default=0),
         max_absolute_error=max((part.max_absolute_error for part in parts), default=0.0),
         max_relative_error=max((part.max_relative_error for part in parts), default=0.0),
@@ -90,6 +92,7 @@ def _compare_labels(part: Compared) -> Comparison:
     worst = None if flips == 0 else _difference(part, int(np.argmax(per_row)), wrong)
     return Comparison(
         passed=passed,
+        numbers_passed=True,
         rows=len(part.original),
         max_absolute_error=0.0,
         max_relative_error=0.0,
@@ -120,6 +123,7 @@ def _compare_numbers(part: Compared) -> Comparison:
         worst = _difference(part, row, excess)
     return Comparison(
         passed=passed,
+        numbers_passed=passed,
         rows=len(original),
         max_absolute_error=largest,
         max_relative_error=float(relative.max(initial=0.0)),
@@ -187,6 +191,7 @@ def _different_kind(part: Compared) -> Comparison:
 def _failure(part: Compared, detail: str) -> Comparison:
     return Comparison(
         passed=False,
+        numbers_passed=False,
         rows=len(part.original),
         max_absolute_error=0.0,
         max_relative_error=0.0,

@@ -173,7 +173,8 @@ def _thin(values: NDArray[Any], room: int) -> NDArray[Any]:
     """Keep at most `room`, evenly, and always the last (the missing value, where allowed)."""
     if len(values) <= room:
         return values
-    return values[np.unique(np.linspace(0, len(values) - 1, room).astype(int))]
+    thinned: NDArray[Any] = values[np.unique(np.linspace(0, len(values) - 1, room).astype(int))]
+    return thinned
 
 
 def _known_numbers(column: ColumnReading) -> list[float]:
