@@ -167,9 +167,12 @@ def test_envoy_comes_back_when_it_dies(engine: LocalEngine) -> None:
 
 
 def test_a_deleted_route_frees_its_port(engine: LocalEngine) -> None:
-    route = build_route("brief", ("first", 1))
-    engine.apply(route)
+    route, other = build_route("brief", ("first", 1)), build_route("stays", ("first", 1))
+    for document in (route, other):
+        engine.apply(document)
     url = engine.wait_programmed(route)
+    engine.wait_programmed(other)
+    version = engine.get(other)["metadata"]["resourceVersion"]
     engine.delete(route)
     port = httpx.URL(url).port
     assert port is not None
@@ -179,6 +182,10 @@ def test_a_deleted_route_frees_its_port(engine: LocalEngine) -> None:
             return probe.connect_ex(("127.0.0.1", port)) != 0
 
     wait_until(is_free, "nobody listens there")
+    later = build_route("later", ("first", 1))
+    engine.apply(later)
+    engine.wait_programmed(later)
+    assert engine.get(other)["metadata"]["resourceVersion"] == version, "others are not touched"
 
 
 def test_a_sick_pod_is_restarted_by_its_liveness_probe(engine: LocalEngine) -> None:

@@ -121,6 +121,8 @@ def test_stop_ends_every_process_and_keeps_the_objects(engine: LocalEngine) -> N
     engine.start()
     engine.wait_ready(build_deployment("steady"))
     wait_until(lambda: _answers(url), "the same address answers again")
+    parents = engine.get(build_route("steady"))["status"]["parents"]
+    assert {c["status"] for c in parents[0]["conditions"]} == {"True"}
     status = engine.pods("steady")[0]["status"]["containerStatuses"][0]
     assert status["restartCount"] == 0, "ended on purpose is no crash"
     wait_until(lambda: (engine.get(slow).get("status") or {}).get("active") == 1, "the job goes on")

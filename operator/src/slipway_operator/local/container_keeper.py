@@ -32,6 +32,8 @@ from slipway_operator.local.run_files import (
     MAX_LOG_BYTES,
     find_newest_run,
     forget_old_runs,
+    note_end,
+    read_end_note,
     read_message,
     read_restarts,
     read_run_id,
@@ -69,7 +71,6 @@ class ContainerKeeper:
         self._crashes = 0  # in a row, the last of them being the life in ``_counted``
         self._counted: Path | None = None
         self._comes_back = False
-        self._ending: str | None = None
         self._refused: tuple[str, str] | None = None
 
     # ── Going forward ────────────────────────────────────────────────────────────────────────
@@ -143,7 +144,7 @@ class ContainerKeeper:
         except OSError as error:
             self._refused = ("CreateContainerError", f"Cannot start the container: {error}.")
             return 2.0
-        self._run, self._refused, self._ending = run, None, None
+        self._run, self._refused = run, None
         forget_old_runs(context.folder.runs(self._name), newest=number)
         return 0.03
 
@@ -185,7 +186,7 @@ class ContainerKeeper:
         before = _find_status(pod, self._name, read_run_id(run))
 
         def failed(why: str) -> None:
-            self._ending = why
+            note_end(run, why)
             self._ender = loop.create_task(run.end(grace_seconds=read_grace(pod)))
 
         self._prober = Prober(
@@ -233,7 +234,7 @@ class ContainerKeeper:
                 name=self._name, image=image, run_id="", state=RunState.NEW, waiting=self._refused
             )
         state, ended = run.state(), run.read_exit()
-        message = read_message(run, container, ended, self._ending) if ended else ""
+        message = read_message(run, container, ended) if ended else ""
         previous, previous_message = self._read_previous(run, container)
         waiting = self._refused
         if (
@@ -267,11 +268,11 @@ class ContainerKeeper:
         if number == 0 or not older.folder.exists():
             return None, ""
         ended = older.read_exit()
-        return ended, read_message(older, container, ended, None)
+        return ended, read_message(older, container, ended)
 
     def _explain_wait(self, run: Run, ended: Exit) -> tuple[str, str]:
         wait = RESTARTS.compute_ceiling(self._crashes)
-        words = self._ending or read_last_words(read_tail(run.log)) or "it said nothing"
+        words = read_end_note(run) or read_last_words(read_tail(run.log)) or "it said nothing"
         return (
             "CrashLoopBackOff",
             f"Back-off {wait:g} s restarting failed container {self._name} "

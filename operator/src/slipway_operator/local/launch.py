@@ -124,7 +124,6 @@ def stop_engine(data_dir: str | os.PathLike[str], *, purge: bool = False) -> boo
     pid = data.lock_holder()
     if pid:
         _ask_to_stop(data, pid)
-        _collect(pid)
     left = stop_all(data.root)
     if data.lock_holder() is not None:
         raise EngineRefused(
@@ -154,9 +153,18 @@ def _ask_to_stop(data: DataFolder, pid: int) -> None:
         with contextlib.suppress(psutil.Error):
             psutil.Process(pid).terminate()
     deadline = time.monotonic() + STOP_SECONDS
-    while data.lock_holder() is not None and time.monotonic() < deadline:
+    while _is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.03)
+        _collect(pid)
     if data.lock_holder() == pid:
         with contextlib.suppress(psutil.Error):
-            psutil.Process(pid).kill()
-        time.sleep(0.1)
+            process = psutil.Process(pid)
+            process.kill()
+            process.wait(timeout=5.0)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

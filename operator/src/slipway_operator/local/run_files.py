@@ -2,6 +2,7 @@
 
 ::
 
+    N/ended-because why the engine ended this life, when it did (a probe failed)
     N/restarts      how often the container was restarted before this life
     N/termination   its last words, if it wrote any (docs/wire.md)
     N/log, log.1    standard output and error; what came before when it grew too long
@@ -65,17 +66,29 @@ def read_tail(path: Path, limit: int = 4096) -> str:
         return ""
 
 
-def read_message(
-    run: Run, container: Mapping[str, Any], ended: Exit | None, ending: str | None
-) -> str:
+def note_end(run: Run, why: str) -> None:
+    """Keep why the engine ends this life."""
+    with contextlib.suppress(OSError):
+        (run.folder / "ended-because").write_text(why)
+
+
+def read_end_note(run: Run) -> str:
+    """Why the engine ended this life; empty when it did not."""
+    try:
+        return (run.folder / "ended-because").read_text()
+    except OSError:
+        return ""
+
+
+def read_message(run: Run, container: Mapping[str, Any], ended: Exit | None) -> str:
     """The termination message: what it wrote, else why the engine ended it, else its last log."""
     try:
         with (run.folder / "termination").open("rb") as file:
             said = file.read(_MAX_READ).decode(errors="replace")
     except OSError:
         said = ""
-    if said or ending:
-        return cut_message(said or ending or "")
+    if said := said or read_end_note(run):
+        return cut_message(said)
     if ended is not None and ended.lost:
         return "The process was gone when the engine came back; how it ended is not known."
     fallback = container.get("terminationMessagePolicy") == "FallbackToLogsOnError"

@@ -110,11 +110,10 @@ class Gateway:
 
     # ── One pass ─────────────────────────────────────────────────────────────────────────────
     async def _sync(self, _: str) -> float | None:
-        self._delivery.prepare()
-        fresh = await self._envoy.ensure()
+        await self._envoy.ensure(before_start=self._delivery.prepare)
         self._attend()
         routes = [route for route in self._store.list(HTTP_ROUTE) if not is_deleting(route)]
-        served = {} if fresh else read_served_ports(self._envoy.folder)
+        served = read_served_ports(self._envoy.folder)
         services = {key_of(service): service for service in self._store.list(SERVICE)}
         slices = self._store.list(ENDPOINT_SLICE)
         outcomes: dict[str, Outcome] = {}

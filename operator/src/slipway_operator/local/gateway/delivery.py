@@ -34,10 +34,13 @@ class Delivery:
         self._retired: dict[str, float] = {}
 
     def prepare(self) -> None:
-        """Have the two files there that Envoy wants at its start."""
-        for name in ("cds.json", "lds.json"):
-            if not (self._folder / name).exists():
-                self._write(name, [])
+        """Have the files there that Envoy wants at its start: clusters as known, no listener yet.
+
+        A listener comes after its port was looked at; another program may hold it by now.
+        """
+        if not (self._folder / "cds.json").exists():
+            self._write("cds.json", [])
+        self._write("lds.json", [])
 
     async def deliver(self, programmes: Sequence[Programme]) -> dict[str, str]:
         """Bring Envoy to these routes and no others.
@@ -143,7 +146,9 @@ class Delivery:
                 for entry in await self._envoy.dump("dynamic_route_configs")
                 if "route_config" in entry
             }
-            waiting = set(listeners) - set(ports)
+            # one that was taken away stays listed while its last connections drain
+            waiting = {name for name, entry in listeners.items() if "active_state" in entry}
+            waiting -= ports.keys()
             for key, port in ports.items():
                 entry = listeners.get(key, {})
                 active = (entry.get("active_state") or {}).get("listener")

@@ -11,6 +11,7 @@ import platform
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,8 +88,8 @@ class EnvoyProcess:
         """What it wrote."""
         return self._run.log
 
-    async def ensure(self) -> bool:
-        """Have it running and answering; returns True when it had to be started.
+    async def ensure(self, *, before_start: Callable[[], None]) -> None:
+        """Have it running and answering; ``before_start`` is called when it has to be started.
 
         Raises:
             EngineRefused: when it does not come up.
@@ -98,9 +99,10 @@ class EnvoyProcess:
         if self.is_running():
             if _read(self._run.folder / "mark") == mark:
                 await self._wait_until_ready()
-                return False
+                return
             await self._run.end(grace_seconds=5.0)
         await asyncio.to_thread(write_private, self.folder / "bootstrap.json", bootstrap)
+        before_start()
         self._admin.unlink(missing_ok=True)
         if self._run.state() is not RunState.NEW:
             folder = self._run.folder
@@ -116,6 +118,7 @@ class EnvoyProcess:
                     str(self._binary),
                     "-c", str(self.folder / "bootstrap.json"),
                     "--disable-hot-restart",
+                    "--drain-time-s", "30",
                     "--concurrency", str(threads),
                     "--log-level", "warning",
                 ],
@@ -127,7 +130,6 @@ class EnvoyProcess:
         )  # fmt: skip
         await self._wait_until_ready()
         log.info("Envoy started with pid %s", self.pid)
-        return True
 
     async def _wait_until_ready(self) -> None:
         with contextlib.suppress(TimeoutError):
