@@ -56,9 +56,7 @@ ROWS: dict[str, tuple[int, dict[str, Any], tuple[str, ...]]] = {
         400,
         {
             "path": "/v2/models/served/infer",
-            "json": {
-                "inputs": [{"name": "age", "datatype": "FP32", "shape": [2, 1], "data": [1.0]}]
-            },
+            "json": {"inputs": [{"name": "X", "datatype": "FP32", "shape": [2, 1], "data": [1.0]}]},
         },
         ("shape",),
     ),

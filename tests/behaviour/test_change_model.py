@@ -91,7 +91,7 @@ def test_delete_leaves_nothing(laptop: Laptop, tmp_path: Path) -> None:
     laptop.apply(deployment("goes", f"file:{path}"))
     found = laptop.wait("goes", is_true("Ready"))
     revision = found["status"]["stableRevision"]
-    assert any(revision in line for line in laptop.processes())
+    assert laptop.serving(revision) == 1
     assert laptop.run("delete", "goes").code == 0
-    laptop.eventually(lambda: not any(revision in line for line in laptop.processes()))
+    laptop.eventually(lambda: laptop.serving(revision) == 0)
     assert laptop.run("get", "goes").code == 3

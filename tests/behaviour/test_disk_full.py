@@ -48,7 +48,7 @@ def test_a_full_disk_stops_no_prediction_and_heals_with_space(
         filler = fill(small_disk, leave_bytes=0)
         other = models.classifier(tmp_path / "other.joblib", flip=True)
         said = engine.apply(deployment("full", f"file:{other}"))
-        # It cannot be kept, and that is said; or there was a last block for it, and the build says so.
+        # It cannot be kept, and that is said; or a last block took it, and the build says so.
         if said.code == 0:
             engine.wait("full", has_reason("DiskFull"))
         else:

@@ -60,8 +60,8 @@ def test_killed_again_and_again_it_still_arrives(own: Laptop, tmp_path: Path) ->
         assert label == ("young" if flip else "old")
     # One revision is left, and one process serves it.
     revision = found["status"]["stableRevision"]
-    own.eventually(lambda: len([p for p in own.processes() if " serve" in p]) == 1)
-    assert any(revision in line for line in own.processes())
+    own.eventually(lambda: own.serving() == 1)
+    assert own.serving(revision) == 1
 
 
 def test_two_engines_do_not_share_a_folder(own: Laptop) -> None:

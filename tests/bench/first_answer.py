@@ -1,4 +1,4 @@
-"""Measure: seconds from `slipway up` to the first answer through Envoy, cold and with a cached build.
+"""Measure: seconds from `slipway up` to the first answer through Envoy, cold and cached.
 
 Cold: an empty data folder (packages installed). Cached: the same folder after `slipway down`.
 """

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from slipway_operator import contract
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,6 @@ def test_every_make_target_that_a_page_names_exists() -> None:
 def test_links_between_pages_lead_somewhere() -> None:
     broken = []
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            if not (page.parent / link).exists():
-                broken.append(f"{page.relative_to(ROOT)} → {link}")
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        broken += [f"{page.name} → {link}" for link in links if not (page.parent / link).exists()]
     assert broken == []

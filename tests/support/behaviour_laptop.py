@@ -124,6 +124,16 @@ class Laptop:
                 found.append(f"{process.pid} {command}")
         return found
 
+    def serving(self, revision: str | None = None) -> int:
+        """How many processes serve in this engine's folder: of one revision, or of all."""
+        count = 0
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            environment = process.info["environ"] or {}
+            ours = str(self.data) in environment.get("SLIPWAY_MODEL_DIR", "")
+            serves = (process.info["cmdline"] or [])[-1:] == ["serve"]
+            count += ours and serves and revision in (None, environment.get("SLIPWAY_REVISION"))
+        return count
+
     def post(self, found: Mapping[str, Any], path: str, **how: Any) -> httpx.Response:
         """One request to the model's own address, as `status.url` gives it."""
         return httpx.post(found["status"]["url"] + path, timeout=20, **how)
