@@ -67,7 +67,7 @@ test-engine: setup examples ## Tests on the running laptop engine only
 
 .PHONY: bench
 bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)
-	@$(RUN) python tests/bench/run.py
+	@$(RUN) python tests/bench/run.py && $(RUN) python tests/bench/serving_throughput.py
 
 ##@ Change
 .PHONY: fix
