@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from slipway_runtime.contract_of.lane import Lane
 from slipway_runtime.contract_of.reading import (
     ColumnReading,
     Feeding,
@@ -18,7 +19,7 @@ from slipway_runtime.contract_of.reading import (
     without_target,
 )
 from slipway_runtime.contract_of.unwrap import first_step, last_step, unwrap
-from slipway_runtime.contract_of.walk import Lane, walk
+from slipway_runtime.contract_of.walk import walk
 
 MAX_OBSERVED_CATEGORIES = 100
 

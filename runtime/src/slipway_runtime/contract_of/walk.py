@@ -6,34 +6,22 @@ attributes they have, so nothing of scikit-learn is imported and nothing of the 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from slipway_runtime.contract_of.reading import ColumnReading, is_missing, plain
-from slipway_runtime.contract_of.unwrap import allows_missing, unwrap
-
-MAX_POINTS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """A raw column on its way through the model: raw value = value · scale + shift."""
-
-    column: int
-    scale: float = 1.0
-    shift: float = 0.0
-    filled: bool = False
-
-    @property
-    def exact(self) -> bool:
-        return self.scale == 1.0 and self.shift == 0.0
-
-    def to_raw(self, value: float) -> float:
-        return float(value) * self.scale + self.shift
-
-
-Lanes = list[Lane | None]
+from slipway_runtime.contract_of.lane import (
+    Lanes,
+    as_vector,
+    note_fill,
+    note_numbers,
+    note_ranges,
+    note_splits,
+    note_thresholds,
+    readings_of,
+)
+from slipway_runtime.contract_of.reading import ColumnReading, is_missing
+from slipway_runtime.contract_of.unwrap import unwrap
 
 
 def walk(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
@@ -84,7 +72,7 @@ def _walk_union(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) ->
 def _walk_vectorizer(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     vocabulary = getattr(step, "vocabulary_", None) or {}
     words = tuple(sorted(str(word) for word in vocabulary))
-    for reading in _readings(lanes, columns):
+    for reading in readings_of(lanes, columns):
         reading.kind = "Text"
         reading.words = tuple(dict.fromkeys((*reading.words, *words)))
         reading.missing_refused = True
@@ -127,7 +115,7 @@ def _walk_imputer(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) 
     keeps_empty = getattr(step, "keep_empty_features", False)
     for lane, fill in zip(lanes, step.statistics_, strict=False):  # type: ignore[attr-defined]
         if lane is not None:
-            _note_fill(step, lane, columns[lane.column], fill)
+            note_fill(step, lane, columns[lane.column], fill)
             lane = replace(lane, filled=True)  # noqa: PLW2901 - the lane goes on, filled
         if lane is None or keeps_empty or not is_missing(fill):
             out.append(lane)
@@ -137,25 +125,9 @@ def _walk_imputer(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) 
     return out
 
 
-def _note_fill(step: object, lane: Lane, reading: ColumnReading, fill: object) -> None:
-    reading.missing_taken = True
-    if getattr(step, "missing_values", None) is None:
-        reading.missing_token = None
-    if isinstance(fill, str):
-        reading.kind = reading.kind or "Categorical"
-    elif getattr(step, "strategy", "") != "most_frequent":
-        reading.kind = reading.kind or "Numerical"
-    if is_missing(fill):
-        return
-    if reading.default is None and lane.exact:
-        reading.default = plain(fill)
-    if reading.centre is None and isinstance(fill, int | float | np.number):
-        reading.centre = lane.to_raw(float(fill))
-
-
 def _walk_neighbour_imputer(_: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     """KNNImputer, IterativeImputer: numbers, filled from other columns."""
-    for reading in _readings(lanes, columns):
+    for reading in readings_of(lanes, columns):
         reading.kind = reading.kind or "Numerical"
         reading.missing_taken = True
     return [None if lane is None else replace(lane, filled=True) for lane in lanes]
@@ -164,20 +136,22 @@ def _walk_neighbour_imputer(_: object, lanes: Lanes, columns: Sequence[ColumnRea
 def _walk_scaler(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     """Standard, Robust, MinMax and MaxAbs scalers: out = (value - centre) / scale."""
     width = len(lanes)
-    scales = _vector(getattr(step, "scale_", None), width, 1.0)
+    scales = as_vector(getattr(step, "scale_", None), width, 1.0)
     if hasattr(step, "data_min_"):
-        lows, highs = _vector(step.data_min_, width, 0.0), _vector(step.data_max_, width, 0.0)  # type: ignore[attr-defined]
-        shifts = -_vector(step.min_, width, 0.0) / scales  # type: ignore[attr-defined]
+        lows, highs = as_vector(step.data_min_, width, 0.0), as_vector(step.data_max_, width, 0.0)  # type: ignore[attr-defined]
+        shifts = -as_vector(step.min_, width, 0.0) / scales  # type: ignore[attr-defined]
         scales = 1.0 / scales
         centres, spreads = (lows + highs) / 2, (highs - lows) / 2
-        _note_ranges(lanes, columns, lows, highs)
+        note_ranges(lanes, columns, lows, highs)
     elif hasattr(step, "max_abs_"):
-        tops = _vector(step.max_abs_, width, 1.0)
+        tops = as_vector(step.max_abs_, width, 1.0)
         shifts, centres, spreads = np.zeros(width), np.zeros(width), tops
-        _note_ranges(lanes, columns, -tops, tops)
+        note_ranges(lanes, columns, -tops, tops)
     else:
         centre = getattr(step, "mean_", None)
-        shifts = _vector(centre if centre is not None else getattr(step, "center_", None), width, 0)
+        shifts = as_vector(
+            centre if centre is not None else getattr(step, "center_", None), width, 0
+        )
         centres, spreads = shifts, scales
         if getattr(step, "with_mean", True) is False or getattr(step, "with_centering", 1) is False:
             shifts = np.zeros(width)
@@ -205,15 +179,15 @@ def _walk_bins(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> 
     for lane, edges in zip(lanes, step.bin_edges_, strict=False):  # type: ignore[attr-defined]
         if lane is not None:
             columns[lane.column].kind = columns[lane.column].kind or "Numerical"
-            _note_thresholds(lane, columns, np.asarray(edges[1:-1], dtype=np.float64))
-            _note_ranges([lane], columns, np.asarray(edges[:1]), np.asarray(edges[-1:]))
+            note_thresholds(lane, columns, np.asarray(edges[1:-1], dtype=np.float64))
+            note_ranges([lane], columns, np.asarray(edges[:1]), np.asarray(edges[-1:]))
     return [None] * len(lanes)
 
 
 def _walk_selector(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     """Feature selection keeps some lanes as they are."""
     support = np.asarray(step.get_support())  # type: ignore[attr-defined]
-    _note_numbers(step, lanes, columns)
+    note_numbers(step, lanes, columns)
     return [lane for lane, kept in zip(lanes, support, strict=False) if kept]
 
 
@@ -225,20 +199,20 @@ def _walk_function(step: object, lanes: Lanes, _: Sequence[ColumnReading]) -> La
 
 
 def _walk_tree(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
-    _note_numbers(step, lanes, columns)
+    note_numbers(step, lanes, columns)
     tree = step.tree_  # type: ignore[attr-defined]
     inner = tree.children_left != tree.children_right
-    _note_splits(lanes, columns, tree.feature[inner], tree.threshold[inner])
+    note_splits(lanes, columns, tree.feature[inner], tree.threshold[inner])
     return [None]
 
 
 def _walk_histogram_trees(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
-    _note_numbers(step, lanes, columns)
+    note_numbers(step, lanes, columns)
     for generation in step._predictors:  # type: ignore[attr-defined]
         for predictor in generation:
             nodes = predictor.nodes
             inner = (nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)
-            _note_splits(lanes, columns, nodes["feature_idx"][inner], nodes["num_threshold"][inner])
+            note_splits(lanes, columns, nodes["feature_idx"][inner], nodes["num_threshold"][inner])
     return [None]
 
 
@@ -265,116 +239,9 @@ def _walk_calibrated(step: object, lanes: Lanes, columns: Sequence[ColumnReading
 def _walk_unknown(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     """Anything else of scikit-learn calculates with numbers; a class from elsewhere may do else."""
     if type(step).__module__.split(".")[0] == "sklearn":
-        _note_numbers(step, lanes, columns)
+        note_numbers(step, lanes, columns)
     width = getattr(step, "_n_features_out", None)
     return [None] * (width if isinstance(width, int) else len(lanes))
-
-
-def _readings(lanes: Lanes, columns: Sequence[ColumnReading]) -> list[ColumnReading]:
-    return [columns[lane.column] for lane in lanes if lane is not None]
-
-
-def _vector(
-    value: object, width: int, default: float
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    if value is None:
-        return np.full(width, default, dtype=np.float64)
-    return np.asarray(value, dtype=np.float64).ravel()
-
-
-def _note_numbers(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
-    takes_missing = allows_missing(step)
-    for lane in lanes:
-        if lane is None:
-            continue
-        reading = columns[lane.column]
-        reading.kind = reading.kind or "Numerical"
-        if not lane.filled:
-            if takes_missing:
-                reading.missing_taken = True
-            else:
-                reading.missing_refused = True
-
-        _note_known(step, lanes, columns)
-
-
-# Attributes that hold rows, or centres of rows, that the estimator has seen.
-_SEEN_ROWS = (
-    "support_vectors_", "_fit_X", "X_train_", "X_fit_", "cluster_centers_", "centroids_", "theta_",
-    "means_", "mean_",
-)  # fmt: skip
-
-
-def _note_known(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
-    """Note where the estimator's own data lay, column by column, where it keeps any of it."""
-    width = len(lanes)
-    for attribute in _SEEN_ROWS:
-        rows = _matrix(getattr(step, attribute, None), width)
-        if rows is None:
-            continue
-        for lane, values in zip(lanes, rows.T, strict=True):
-            if lane is not None:
-                reading = columns[lane.column]
-                levels = np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0])
-                reading.near.update(lane.to_raw(value) for value in levels)
-                if reading.centre is None:
-                    reading.centre = lane.to_raw(levels[2])
-                    reading.spread = float(np.std(values)) * abs(lane.scale) or None
-        return
-    weights = getattr(step, "coef_", None)
-    coefficients = getattr(step, "coefs_", None)
-    if weights is None and coefficients:
-        weights = np.asarray(coefficients[0]).T
-    rows = _matrix(weights, width)
-    if rows is not None:
-        for lane, weight in zip(lanes, np.abs(rows).max(axis=0), strict=True):
-            if lane is not None and weight > 0:
-                columns[lane.column].near.update(
-                    lane.to_raw(sign / float(weight)) for sign in (-1.0, 1.0)
-                )
-
-
-def _matrix(
-    value: object, width: int
-) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]] | None":
-    """The value as finite rows of this width, or None."""
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim > 2:
-        return None
-    rows = np.atleast_2d(np.asarray(value, dtype=np.float64))
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    return rows if len(rows) and rows.shape[1] == width else None
-
-
-def _note_ranges(
-    lanes: Lanes, columns: Sequence[ColumnReading], lows: object, highs: object
-) -> None:
-    for lane, low, high in zip(lanes, np.asarray(lows), np.asarray(highs), strict=False):
-        if lane is not None:
-            ends = sorted((lane.to_raw(low), lane.to_raw(high)))
-            columns[lane.column].minimum, columns[lane.column].maximum = ends
-
-
-def _note_splits(
-    lanes: Lanes, columns: Sequence[ColumnReading], features: object, thresholds: object
-) -> None:
-    where, values = np.asarray(features), np.asarray(thresholds, dtype=np.float64)
-    for position in np.unique(where):
-        lane = lanes[int(position)] if int(position) < len(lanes) else None
-        if lane is not None:
-            _note_thresholds(lane, columns, values[where == position])
-
-
-def _note_thresholds(lane: Lane, columns: Sequence[ColumnReading], values: object) -> None:
-    """Note thresholds in raw units, evenly thinned: a forest has more than anybody can probe."""
-    reading = columns[lane.column]
-    found = np.unique(np.asarray(values, dtype=np.float64))
-    found = found[np.isfinite(found)]
-    noted = reading.points if lane.exact else reading.near
-    room = MAX_POINTS - len(noted)
-    if room <= 0:
-        return
-    kept = found[np.unique(np.linspace(0, len(found) - 1, min(room, len(found))).astype(int))]
-    noted.update(lane.to_raw(value) for value in kept)
 
 
 _Handler = Callable[[object, Lanes, Sequence[ColumnReading]], Lanes]
