@@ -19,7 +19,7 @@ import httpx
 import psutil
 import yaml
 
-HANG_SECONDS = 90.0
+HANG_SECONDS = 180.0
 SLIPWAY = Path(sys.executable).with_name("slipway")
 
 

@@ -67,6 +67,12 @@ SERVING_ROWS: Final = (
         "Check spec.traffic and the Gateway that it names.",
     ),
     (
+        "PortTaken",
+        "Warning",
+        "{detail}",
+        "End the process that holds the port; the model's address comes back by itself.",
+    ),
+    (
         "RouteConflict",
         "Warning",
         'Host "{host}" belongs to {owner}, which is older.',

@@ -54,7 +54,9 @@ def assess_progress(item: Object, *, generation: int) -> Progress:
 
 
 def _is_reachable(item: Object, generation: int) -> bool:
-    """There is an address, and the gateway has confirmed the way to it."""
+    """A revision answers, and the gateway has confirmed the way to it."""
+    if _current(item, "Available", generation).get("status", "True") != "True":
+        return False
     traffic = _current(item, "TrafficProgrammed", generation)
     return bool((item.get("status") or {}).get("url")) and traffic.get("status", "True") == "True"
 

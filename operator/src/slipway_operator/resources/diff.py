@@ -43,6 +43,9 @@ class Difference:
     observed: Any
 
 
+_ANNOTATIONS: Final = ".metadata.annotations"
+
+
 def stamp_hash(desired: Mapping[str, Any]) -> dict[str, Any]:
     """The object with the hash of itself, but for its annotations, as an annotation."""
     metadata = desired["metadata"]
@@ -143,8 +146,10 @@ def compare_children(*, desired: Iterable[Mapping[str, Any]], children: Children
             continue
         writes.append(child)
         same = found is not None and _read_hash(found) == _read_hash(child)
-        if found is not None and same:
-            edited.append((found, differences[0]))
+        # Annotations are outside the hash, because we change them ourselves.
+        by_hand = [each for each in differences if not each.path.startswith(_ANNOTATIONS)]
+        if found is not None and same and by_hand:
+            edited.append((found, by_hand[0]))
         if kind is ChildKind.HTTP_ROUTE:
             touched = any(difference.path.startswith(".spec") for difference in differences)
             rerouted = touched or not same
