@@ -71,6 +71,8 @@ def choose_golden(
 ) -> NDArray[np.intp]:
     """Choose rows for warm-up, evenly over the first `limit`, with finite answers only."""
     total = min(limit, row_count(table))
+    if total == 0:
+        return np.array([], dtype=np.intp)
     usable = np.ones(total, dtype=bool)
     for values in answers.values():
         if values.dtype.kind == "f":

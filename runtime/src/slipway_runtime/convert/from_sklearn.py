@@ -182,8 +182,11 @@ def _tensor_type(tensor: InputTensor) -> Any:
 
 def _options(model: object, original: Original) -> dict[int, dict[str, Any]]:
     options: dict[int, dict[str, Any]] = {}
-    if original.task == "Classification" and _knows_zipmap(last_step(model)):
-        options[id(model)] = {"zipmap": False}
+    if original.task == "Classification":
+        if _knows_zipmap(last_step(model)):
+            options[id(model)] = {"zipmap": False}
+        else:  # named at all, it is spared the default that it would refuse
+            options[id(last_step(model))] = {}
     for part in nested(model):
         if hasattr(part, "build_analyzer"):
             text = {"locale": _TEXT_LOCALE}

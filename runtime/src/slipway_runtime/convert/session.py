@@ -96,7 +96,7 @@ def feeds_of(table: Table, inputs: Sequence[InputTensor]) -> Feeds:
     for tensor in inputs:
         held = [tensor_values(table[column], tensor.datatype) for column in tensor.columns]
         stacked = np.column_stack(held) if len(held) > 1 else held[0]
-        feeds[tensor.name] = stacked.reshape(-1, *tensor.shape[1:])
+        feeds[tensor.name] = stacked.reshape(len(stacked), *tensor.shape[1:])
     return feeds
 
 

@@ -24,6 +24,8 @@ from slipway_runtime.errors import BuildError
 from slipway_runtime.parity.compare import Compared, Comparison, compare
 from slipway_runtime.parity.tolerance import tolerance_for
 
+LAST_BITS = 1e-6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -44,7 +46,7 @@ class Evidence:
 
 
 def ask_original(original: Original, samples: Table | None, probes: Table) -> Evidence:
-    """Ask the original for all rows; probes that it refuses are dropped and counted.
+    """Ask the original for all rows; probes that it refuses or cannot settle are left out, counted.
 
     Raises:
         BuildError: `SamplesInvalid`, when it refuses a sample row.
@@ -57,6 +59,9 @@ def ask_original(original: Original, samples: Table | None, probes: Table) -> Ev
         except Exception as error:  # an edge: the model's own code runs and may raise anything
             raise _refused_sample(original, samples, error) from error
     kept, answers, refusal = _ask_apart(original, probes)
+    if answers is not None:
+        clear = ~_decided_by_last_bits(original, answers)
+        kept, answers = kept[clear], {name: told[clear] for name, told in answers.items()}
     if answers is not None and len(kept):
         parts.append((take(probes, kept), answers))
     rows, told = parts[0] if parts else (take(probes, slice(0, 0)), {})
@@ -89,6 +94,21 @@ def check_conversion(
             if output.name in converted
         ]
     )
+
+
+def _decided_by_last_bits(original: Original, answers: Outputs) -> NDArray[np.bool_]:
+    """Rows on which the two likeliest classes differ by less than float32 can tell, yet differ.
+
+    The original's own label there changes with the order of its additions: such a probe proves
+    nothing. Exact ties are kept (the first class wins), and samples are never left out.
+    """
+    for output in original.outputs:
+        if output.role == "Probabilities" and answers[output.name].shape[1] > 1:
+            top = np.sort(answers[output.name], axis=1)[:, -2:]
+            margin = top[:, 1] - top[:, 0]
+            return np.asarray((margin > 0) & (margin < LAST_BITS))
+    rows = len(next(iter(answers.values())))
+    return np.zeros(rows, dtype=np.bool_)
 
 
 def _ask_apart(

@@ -20,6 +20,7 @@ from slipway_runtime.contract_of.reading import (
 
 MAX_PROBES = 1500
 COMBINATIONS = 128
+CALM_ROWS = 12
 _SEED = 20260101
 UNKNOWN_CATEGORY = "slipway-unknown-é"
 _NEAR = 1e-3  # how far from a threshold that a scaler has moved: the two sides must stay two sides
@@ -50,7 +51,7 @@ def make_probes(reading: ModelReading, samples: Table | None = None) -> Table:
     chooser = np.random.default_rng(_SEED)
     columns = reading.columns
     levels = {column.name: column_levels(column, chooser) for column in columns}
-    room = max(4, (MAX_PROBES - COMBINATIONS) // max(1, len(columns)))
+    room = max(4, (MAX_PROBES - COMBINATIONS - CALM_ROWS) // max(1, len(columns)))
     kept = {name: _thin(values, room) for name, values in levels.items()}
     total = sum(len(values) for values in kept.values())
     base = _base_rows(columns, kept, samples, total, chooser)
@@ -65,11 +66,27 @@ def make_probes(reading: ModelReading, samples: Table | None = None) -> Table:
         )
         for column in columns
     }
-    rows = {
-        column.name: np.concatenate([base[column.name], combined[column.name]])
+    return {
+        column.name: np.concatenate(
+            [_calm(column, kept[column.name]), base[column.name], combined[column.name]]
+        )[:MAX_PROBES]
         for column in columns
     }
-    return {name: values[:MAX_PROBES] for name, values in rows.items()}
+
+
+def _calm(column: ColumnReading, levels: NDArray[Any]) -> NDArray[Any]:
+    """Ordinary values for a few rows that any model answers: small steps from the middle.
+
+    Where nothing is known of a number, 1.0, 1.1, …: positive, for a logarithm or a root may follow.
+    """
+    steps = np.arange(CALM_ROWS)
+    if column.values == "Number" and column.kind != "Categorical":
+        centre, spread = column.centre, column.spread
+        if centre is None:
+            centre, spread = (_middle(column), _spread_of(column)) if column.near else (1.0, 1.0)
+        return np.asarray(np.float32(centre + 0.1 * steps * (spread or 1.0)), dtype=np.float64)
+    ordinary = _ordinary(levels, column)
+    return ordinary[steps % len(ordinary)]
 
 
 def column_levels(column: ColumnReading, chooser: np.random.Generator) -> NDArray[Any]:

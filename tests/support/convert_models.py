@@ -1,0 +1,120 @@
+"""Real tables and a build of one model, for the tests of conversion, parity and contracts."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import onnxruntime
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from slipway_runtime.artifact.manifest import Manifest, load_manifest
+from slipway_runtime.build_request import BuildRequest, Model
+from slipway_runtime.convert.step import run_convert
+
+NUMBERS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
+TEXTS = ["island", "sex"]
+_TYPES = {"FP32": np.float32, "FP64": np.float64, "INT64": np.int64, "BOOL": np.bool_}
+
+
+@cache
+def penguins() -> pd.DataFrame:
+    """Palmer penguins: text categories and missing values in text and numbers."""
+    source = resources.files("palmerpenguins") / "data" / "penguins.csv"
+    return pd.read_csv(str(source))
+
+
+def penguin_columns(**numbers: Any) -> ColumnTransformer:
+    """The usual preparation; keywords go to the imputer of the numbers."""
+    return ColumnTransformer(
+        [
+            (
+                "n",
+                make_pipeline(SimpleImputer(strategy="median", **numbers), StandardScaler()),
+                NUMBERS,
+            ),
+            (
+                "t",
+                make_pipeline(
+                    SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+                ),
+                TEXTS,
+            ),
+        ]
+    )
+
+
+@cache
+def penguin_model() -> Pipeline:
+    table = penguins()
+    model = Pipeline([("columns", penguin_columns()), ("end", LogisticRegression(max_iter=1000))])
+    return model.fit(table[NUMBERS + TEXTS], table["species"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """A finished `convert` step."""
+
+    manifest: Manifest
+    folder: Path
+
+    def answer(self, table: pd.DataFrame | NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Ask the converted model with onnxruntime alone, by the manifest's signature."""
+        session = onnxruntime.InferenceSession(
+            self.folder / "model.onnx", providers=["CPUExecutionProvider"]
+        )
+        feeds: dict[str, NDArray[Any]] = {}
+        for tensor in self.manifest.signature.inputs:
+            if isinstance(table, np.ndarray):
+                values = table
+            elif set(tensor.columns) <= set(table.columns):
+                values = table[list(tensor.columns)].to_numpy(dtype=object)
+            else:
+                values = table.to_numpy(dtype=object)
+            if tensor.datatype == "BYTES":
+                feeds[tensor.name] = np.where(pd.isna(values), "", values).astype(object)
+            else:
+                feeds[tensor.name] = values.astype(_TYPES[tensor.datatype])
+        names = [output.name for output in self.manifest.signature.outputs]
+        return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+def lay_out(folder: Path, model: object, samples: pd.DataFrame | None = None) -> Path:
+    """Write the work folder as `fetch` leaves it."""
+    place = folder / "fetched" / "model"
+    place.mkdir(parents=True)
+    if isinstance(model, Path):
+        (place / model.name).write_bytes(model.read_bytes())
+    else:
+        joblib.dump(model, place / "model.joblib")
+    if samples is not None:
+        (folder / "fetched" / "samples").mkdir()
+        samples.to_csv(folder / "fetched" / "samples" / "samples.csv", index=False)
+    return folder
+
+
+def request(**fields: Any) -> BuildRequest:
+    return BuildRequest(
+        name="m",
+        namespace="default",
+        build_hash="0" * 10,
+        model=Model(uri="https://user:secret@models.example/m.joblib?token=x", **fields),
+    )
+
+
+def build(folder: Path, model: object, samples: pd.DataFrame | None = None, **fields: Any) -> Build:
+    """Convert a model (an estimator, or a file) as the `convert` step does."""
+    work = lay_out(folder, model, samples)
+    run_convert(request(**fields), work)
+    return Build(
+        manifest=load_manifest(work / "converted" / "manifest.json"), folder=work / "converted"
+    )
