@@ -1,0 +1,128 @@
+"""Why a model file cannot be opened, in one sentence."""
+
+import pickle
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.cluster import DBSCAN
+from sklearn.linear_model import LinearRegression
+
+from slipway_runtime.artifact.flavor import detect_flavor
+from slipway_runtime.convert.load import load_model
+from slipway_runtime.errors import BuildError
+
+ROWS = np.arange(12.0).reshape(6, 2)
+MODEL = LinearRegression().fit(ROWS, ROWS[:, 0])
+
+
+class Own(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """An estimator of somebody's own."""
+
+    def fit(self, rows: Any, target: Any) -> "Own":
+        self.mean_ = float(np.mean(target))
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return np.full(len(rows), self.mean_)
+
+
+def _lost_module(path: Path) -> None:
+    module = types.ModuleType("our_company")
+    kind = type("Cleaner", (LinearRegression,), {"__module__": "our_company"})
+    module.Cleaner = kind  # type: ignore[attr-defined]
+    sys.modules["our_company"] = module
+    path.write_bytes(pickle.dumps(kind().fit(ROWS, ROWS[:, 0])))
+    del sys.modules["our_company"]
+
+
+def _lost_class(path: Path) -> None:
+    content = pickle.dumps(Own().fit(ROWS, ROWS[:, 0]), protocol=2)
+    path.write_bytes(content.replace(f"{__name__}\nOwn".encode(), b"__main__\nOwn"))
+
+
+def _old(path: Path) -> None:
+    """A file of an older version that this one cannot open: its class has moved away."""
+    content = pickle.dumps(MODEL, protocol=2)
+    content = content.replace(b"sklearn.linear_model._base", b"sklearn.linear_model.xbase")
+    path.write_bytes(content.replace(b"1.9.1", b"0.9.1"))
+
+
+def _refuse(make: Any, tmp_path: Path, unpickle: Any = "Sandboxed") -> BuildError:
+    path = tmp_path / "model.joblib"
+    make(path)
+    with pytest.raises(BuildError) as caught:
+        load_model(path, detect_flavor(path), unpickle=unpickle)
+    return caught.value
+
+
+CASES: dict[str, tuple[Any, str, tuple[str, ...]]] = {
+    "lost module": (_lost_module, "ModelUnreadable", ("our_company", "install")),
+    "lost class": (_lost_class, "ModelUnreadable", ("__main__.Own",)),
+    "old version": (_old, "ModelVersionMismatch", ("0.9.1", "1.9.1")),
+    "a dict": (lambda path: joblib.dump({"a": 1}, path), "ModelUnreadable", ("dict",)),
+    "a dict with a model": (
+        lambda path: joblib.dump({"best": MODEL}, path), "ModelUnreadable", ('"best"',),
+    ),
+    "never fitted": (
+        lambda path: joblib.dump(LinearRegression(), path), "ModelUnreadable", ("never fitted",),
+    ),
+    "no new rows": (
+        lambda path: joblib.dump(DBSCAN().fit(ROWS), path), "ConversionUnsupported", ("DBSCAN",),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_reason_names_the_cause(name: str, tmp_path: Path) -> None:
+    make, reason, words = CASES[name]
+    error = _refuse(make, tmp_path)
+    assert error.reason == reason
+    assert re.fullmatch(r"[^\n]+\.", error.message)
+    for word in words:
+        assert word in error.message
+
+
+def test_no_pickle_is_opened_where_the_spec_forbids_it(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return Path.touch, (marker,)
+
+    error = _refuse(lambda path: path.write_bytes(pickle.dumps(Bomb())), tmp_path, "Never")
+    assert error.reason == "ModelUnsafe"
+    assert "skops" in error.message
+    assert not marker.exists()
+
+
+def test_skops_is_opened_where_pickles_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "m.skops"
+    skops.io.dump(MODEL, path)
+    loaded = load_model(path, detect_flavor(path), unpickle="Never")
+    assert isinstance(loaded.model, LinearRegression)
+    assert loaded.training_versions == {"scikit-learn": "1.9.1"}
+
+
+def test_types_that_skops_does_not_trust_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.skops"
+    skops.io.dump(Own().fit(ROWS, ROWS[:, 0]), path)
+    with pytest.raises(BuildError) as caught:
+        load_model(path, detect_flavor(path), unpickle="Never")
+    assert caught.value.reason == "ModelUnsafe"
+    assert "Own" in caught.value.message
+
+
+def test_another_version_that_still_opens_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(MODEL).replace(b"1.9.1", b"1.8.0"))
+    loaded = load_model(path, detect_flavor(path), unpickle="Sandboxed")
+    assert loaded.training_versions == {"scikit-learn": "1.8.0"}
+    assert loaded.warnings == ("Trained with scikit-learn 1.8.0, opened with 1.9.1.",)
