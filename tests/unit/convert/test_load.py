@@ -10,6 +10,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+import sklearn
 import skops.io
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cluster import DBSCAN
@@ -19,6 +20,7 @@ from slipway_runtime.artifact.flavor import detect_flavor
 from slipway_runtime.convert.load import load_model
 from slipway_runtime.errors import BuildError
 
+VERSION = sklearn.__version__
 ROWS = np.arange(12.0).reshape(6, 2)
 MODEL = LinearRegression().fit(ROWS, ROWS[:, 0])
 
@@ -52,7 +54,7 @@ def _old(path: Path) -> None:
     """A file of an older version that this one cannot open: its class has moved away."""
     content = pickle.dumps(MODEL, protocol=2)
     content = content.replace(b"sklearn.linear_model._base", b"sklearn.linear_model.xbase")
-    path.write_bytes(content.replace(b"1.9.1", b"0.9.1"))
+    path.write_bytes(content.replace(VERSION.encode(), b"0.9.1"))
 
 
 def _refuse(make: Any, tmp_path: Path, unpickle: Any = "Sandboxed") -> BuildError:
@@ -66,7 +68,7 @@ def _refuse(make: Any, tmp_path: Path, unpickle: Any = "Sandboxed") -> BuildErro
 CASES: dict[str, tuple[Any, str, tuple[str, ...]]] = {
     "lost module": (_lost_module, "ModelUnreadable", ("our_company", "install")),
     "lost class": (_lost_class, "ModelUnreadable", ("__main__.Own",)),
-    "old version": (_old, "ModelVersionMismatch", ("0.9.1", "1.9.1")),
+    "old version": (_old, "ModelVersionMismatch", ("0.9.1", VERSION)),
     "a dict": (lambda path: joblib.dump({"a": 1}, path), "ModelUnreadable", ("dict",)),
     "a dict with a model": (
         lambda path: joblib.dump({"best": MODEL}, path), "ModelUnreadable", ('"best"',),
@@ -108,7 +110,7 @@ def test_skops_is_opened_where_pickles_are_not(tmp_path: Path) -> None:
     skops.io.dump(MODEL, path)
     loaded = load_model(path, detect_flavor(path), unpickle="Never")
     assert isinstance(loaded.model, LinearRegression)
-    assert loaded.training_versions == {"scikit-learn": "1.9.1"}
+    assert loaded.training_versions == {"scikit-learn": VERSION}
 
 
 def test_types_that_skops_does_not_trust_are_named(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_types_that_skops_does_not_trust_are_named(tmp_path: Path) -> None:
 
 def test_another_version_that_still_opens_is_told(tmp_path: Path) -> None:
     path = tmp_path / "m.pkl"
-    path.write_bytes(pickle.dumps(MODEL).replace(b"1.9.1", b"1.8.0"))
+    path.write_bytes(pickle.dumps(MODEL).replace(VERSION.encode(), b"1.8.0"))
     loaded = load_model(path, detect_flavor(path), unpickle="Sandboxed")
     assert loaded.training_versions == {"scikit-learn": "1.8.0"}
-    assert loaded.warnings == ("Trained with scikit-learn 1.8.0, opened with 1.9.1.",)
+    assert loaded.warnings == (f"Trained with scikit-learn 1.8.0, opened with {VERSION}.",)

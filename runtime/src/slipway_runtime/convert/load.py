@@ -17,6 +17,7 @@ from slipway_runtime.artifact.flavor import Flavor, find_training_version
 from slipway_runtime.contract_of.unwrap import is_estimator, last_step, unwrap
 from slipway_runtime.errors import BuildError
 
+_LIBRARIES = ("sklearn", "numpy", "scipy")  # what they lack is a matter of versions
 _MODULE = re.compile(r"No module named '([^']+)'")
 _ATTRIBUTE = re.compile(r"[Cc]an't get attribute '([^']+)' on (?:<module '([^']+)'|(\S+))")
 
@@ -109,7 +110,8 @@ def _open_skops(path: Path, unpickle: str) -> object:
 
 def _explain(path: Path, error: Exception, *, trained: str | None, installed: str) -> BuildError:
     missing = _missing_class(error)
-    if missing is not None and missing.split(".")[0] not in ("sklearn", "numpy", "scipy"):
+    foreign = missing is not None and missing.split()[-1].split(".")[0] not in _LIBRARIES
+    if foreign:
         return BuildError(
             "ModelUnreadable",
             f'Reading model "{path.name}" failed: it needs {missing}, which cannot be imported; '
