@@ -1,5 +1,6 @@
 """The engine's own life: killed at any moment, started twice, a port taken, a full disk."""
 
+import contextlib
 import json
 import random
 import socket
@@ -86,16 +87,19 @@ def test_up_joins_the_engine_that_runs(own: Laptop) -> None:
 
 def test_a_port_that_is_taken_is_passed_over(own: Laptop, tmp_path: Path) -> None:
     path = models.regression(tmp_path / "model.joblib")
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind(("127.0.0.1", 8080))
-            taken.listen()
-        except OSError:
-            pass  # somebody else holds it: as good for this test
+    held = {}
+    with contextlib.ExitStack() as stack:
+        for port in range(8080, 8090):
+            taken = stack.enter_context(socket.socket())
+            # A port that somebody else holds is as good for this test.
+            with contextlib.suppress(OSError):
+                taken.bind(("127.0.0.1", port))
+                taken.listen()
+                held[port] = taken
         own.apply(deployment("port", f"file:{path}"))
         found = own.wait("port", is_true("Ready"))
-        assert found["status"]["url"] != "http://127.0.0.1:8080"
+        assert held
+        assert int(found["status"]["url"].rsplit(":", 1)[1]) not in held
         body = [{"age": 1.0, "income": 1.0}]
         assert own.post(found, "/predict", json=body).status_code == 200
 
