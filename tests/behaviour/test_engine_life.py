@@ -85,17 +85,22 @@ def test_up_joins_the_engine_that_runs(own: Laptop) -> None:
     assert own.engine_pid() == pid
 
 
+def hold_ports(stack: contextlib.ExitStack, first: int, end: int) -> set[int]:
+    """Listen on every free port of the range; one that somebody else holds is as good."""
+    held = set()
+    for port in range(first, end):
+        taken = stack.enter_context(socket.socket())
+        with contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+            held.add(port)
+    return held
+
+
 def test_a_port_that_is_taken_is_passed_over(own: Laptop, tmp_path: Path) -> None:
     path = models.regression(tmp_path / "model.joblib")
-    held = {}
     with contextlib.ExitStack() as stack:
-        for port in range(8080, 8090):
-            taken = stack.enter_context(socket.socket())
-            # A port that somebody else holds is as good for this test.
-            with contextlib.suppress(OSError):
-                taken.bind(("127.0.0.1", port))
-                taken.listen()
-                held[port] = taken
+        held = hold_ports(stack, 8080, 8090)
         own.apply(deployment("port", f"file:{path}"))
         found = own.wait("port", is_true("Ready"))
         assert held
@@ -108,8 +113,11 @@ def test_a_model_keeps_its_address_and_says_when_somebody_took_it(
     own: Laptop, tmp_path: Path
 ) -> None:
     path = models.regression(tmp_path / "model.joblib")
-    own.apply(deployment("address", f"file:{path}"))
-    found = own.wait("address", is_true("Ready"))
+    # An address far from where other engines look, so that nobody else comes by it meanwhile.
+    with contextlib.ExitStack() as stack:
+        hold_ports(stack, 8080, 8140)
+        own.apply(deployment("address", f"file:{path}"))
+        found = own.wait("address", is_true("Ready"))
     port = int(found["status"]["url"].rsplit(":", 1)[1])
     assert own.run("down").code == 0
     with socket.socket() as thief:
@@ -125,8 +133,10 @@ def test_a_model_keeps_its_address_and_says_when_somebody_took_it(
 
 def test_down_keeps_the_objects_and_up_serves_them_again(own: Laptop, tmp_path: Path) -> None:
     path = models.regression(tmp_path / "model.joblib")
-    own.apply(deployment("again", f"file:{path}"))
-    before = own.wait("again", is_true("Ready"))
+    with contextlib.ExitStack() as stack:
+        hold_ports(stack, 8080, 8140)
+        own.apply(deployment("again", f"file:{path}"))
+        before = own.wait("again", is_true("Ready"))
     assert own.run("down").code == 0
     assert own.processes() == []
     own.start()
