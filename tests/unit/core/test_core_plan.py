@@ -258,6 +258,22 @@ def test_addresses_are_told_when_something_answers() -> None:
     assert cluster.status(NAME)["addresses"]["inCluster"] == "http://penguins.default.svc"
 
 
+def test_nothing_is_ready_before_the_gateway_took_the_first_route() -> None:
+    cluster = serving()
+    # As on a first apply, just after the route was made: nobody has answered for it.
+    cluster.objects["ModelDeployment", NAME]["status"] = {}
+    route = cluster.objects["HTTPRoute", NAME]
+    route["status"], route["metadata"]["annotations"] = {}, {}
+    for _ in range(2):
+        cluster.reconcile(NAME)
+        assert cluster.condition(NAME, "Ready")[:2] == ("False", "RoutePending")
+        assert "url" not in cluster.status(NAME)
+    cluster.tick()
+    cluster.reconcile(NAME)
+    assert cluster.condition(NAME, "Ready")[0] == "True"
+    assert cluster.status(NAME)["url"] == "http://127.0.0.1:8080"
+
+
 def test_an_artifact_in_the_store_saves_the_build() -> None:
     cluster = serving()
     digest = "sha256:" + "1" * 64

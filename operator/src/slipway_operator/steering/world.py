@@ -115,6 +115,7 @@ def _find_stable(
     candidates = [before.stable_revision]
     if route is not None:
         candidates.append(route.stable)
-        if route.slots is not None and len(route.slots.revisions) == 1:
+        # A first route names its revision before the gateway has taken it, and serves nothing yet.
+        if route.verified and route.slots is not None and len(route.slots.revisions) == 1:
             candidates.append(route.slots.main.revision)
     return next((revision for revision in candidates if revision in states), None)
