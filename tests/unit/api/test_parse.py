@@ -183,8 +183,8 @@ def test_keys_are_text() -> None:
     assert only(document({7: 1}))[:2] == ("spec[7]", "FieldUnknown")
 
 
-def test_empty_lists_and_objects_ask_for_nothing() -> None:
-    found = document({"dependencies": [], "monitoring": {}, "rollout": {"steps": []}})
+def test_empty_lists_ask_for_nothing() -> None:
+    found = document({"dependencies": [], "rollout": {"steps": []}})
     assert asked(found).spec.dependencies == ()
 
 
@@ -543,7 +543,7 @@ NOT_YET: dict[str, dict[str, Any]] = {
         }
     ),
     "spec.traffic.revisionOverride": document({"traffic": {"revisionOverride": "Token"}}),
-    "spec.autoscaling": document({"autoscaling": {"minReplicas": 1}}),
+    "spec.autoscaling": document({"autoscaling": {}}),
     "spec.rollout.strategy": document({"rollout": {"strategy": "Canary"}}),
     "spec.rollout.paused": document({"rollout": {"paused": False}}),
     "spec.rollout.analysis": document({"rollout": {"analysis": {"source": "Pods"}}}),

@@ -15,6 +15,7 @@ import msgspec.inspect as mi
 import yaml
 
 from slipway_operator.api import reference
+from slipway_operator.api.not_yet_cel import add_not_yet_rules
 from slipway_operator.api.rules import rules_by_struct
 from slipway_operator.api.schema import JSON, render_schema
 from slipway_operator.api.spec import ModelDeployment, ModelDeploymentSpec
@@ -126,7 +127,7 @@ def _render_root() -> JSON:
     spec = render_schema(ModelDeploymentSpec, rules=rules)
     for field in cast("mi.StructType", mi.type_info(ModelDeploymentSpec)).fields:
         _tell_effect(spec["properties"][field.encode_name], reference.effect_of(field.type))
-    return {
+    root: JSON = {
         "description": "One model, served: fetched, converted, proven, launched and watched.",
         "type": "object",
         "required": ["spec"],
@@ -139,6 +140,8 @@ def _render_root() -> JSON:
         },
         "x-kubernetes-validations": [rule.render() for rule in rules[ModelDeployment]],
     }
+    add_not_yet_rules(root)
+    return root
 
 
 def _tell_effect(schema: JSON, effect: str | None) -> None:

@@ -1,7 +1,8 @@
 """Fields of the API whose machinery does not exist yet: refused, never accepted and ignored.
 
-Removing a row here is how a later version switches a field on. `[]` in a path stands for every
-member of a list, `*` for every field of an object that is not named in `but`.
+Removing a row here is how a later version switches a field on: `refuse_not_yet` reads the rows for
+us, `not_yet_cel` writes them into the CRD. `[]` in a path stands for every member of a list, `*`
+for every field of an object that is not named in `but`. An empty list counts as not there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,12 @@ class NotYet:
     instead: str
     values: frozenset[str] = field(default_factory=frozenset)
     but: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def words(self) -> str:
+        """What follows the name of the field (and its value) in a message."""
+        is_it = "is" if self.values else "would have no effect: it is"
+        return f"{is_it} not yet supported by this version. {self.instead}"
 
 
 FIELDS: Final = (
@@ -73,45 +80,42 @@ FIELDS: Final = (
 
 # The schemes that can be fetched now; all others of `vocabulary.SCHEMES` come later.
 SUPPORTED_SCHEMES: Final = frozenset({"file", "https", "s3"})
+LATER_SCHEMES: Final = tuple(scheme for scheme in SCHEMES if scheme not in SUPPORTED_SCHEMES)
 URI_FIELDS: Final = ("spec.model.uri", "spec.model.samples.uri")
+SCHEME_WORDS: Final = (
+    "this version cannot fetch. Upload the file to an s3 or https address and use that."
+)
+AMOUNTS: Final = ("spec.serving.resources.requests", "spec.serving.resources.limits")
+DEVICE_WORDS: Final = (
+    "asks for a device, which this version cannot use. Take it out; the model is served on the CPU."
+)
 
 
 def refuse_not_yet(document: Mapping[str, Any]) -> Iterator[SpecError]:
     """Everything asked for that this version cannot do. `document` has passed the schema."""
     for row in FIELDS:
         for path, value in find_fields(document, row.path, but=row.but):
-            if value in ((), [], {}) or (row.values and value not in row.values):
+            if value == [] or (row.values and value not in row.values):
                 continue
-            what = f"{path} {value} is" if row.values else f"{path} would have no effect: it is"
-            yield SpecError(
-                path=path,
-                reason=FIELD_REASON,
-                message=f"{what} not yet supported by this version. {row.instead}",
-            )
+            what = f"{path} {value}" if row.values else path
+            yield SpecError(path=path, reason=FIELD_REASON, message=f"{what} {row.words}")
     for field_path in URI_FIELDS:
         for path, uri in find_fields(document, field_path):
             scheme = uri.partition(":")[0]
-            if scheme in SCHEMES and scheme not in SUPPORTED_SCHEMES:
+            if scheme in LATER_SCHEMES:
                 yield SpecError(
                     path=path,
                     reason=SCHEME_REASON,
-                    message=f"{path} uses the scheme {scheme}, which this version cannot fetch. "
-                    "Upload the file to an s3 or https address and use that.",
+                    message=f"{path} uses the scheme {scheme}, which {SCHEME_WORDS}",
                 )
-    yield from _refuse_devices(document)
-
-
-def _refuse_devices(document: Mapping[str, Any]) -> Iterator[SpecError]:
-    for part in ("requests", "limits"):
-        for path, amounts in find_fields(document, f"spec.serving.resources.{part}"):
-            for name in sorted(amounts):
-                if "/" in name:
-                    yield SpecError(
-                        path=f"{path}[{name}]",
-                        reason=FIELD_REASON,
-                        message=f"{path}[{name}] asks for a device, which this version cannot use. "
-                        "Take it out; the model is served on the CPU.",
-                    )
+    for field_path in AMOUNTS:
+        for path, amounts in find_fields(document, field_path):
+            for name in sorted(name for name in amounts if "/" in name):
+                yield SpecError(
+                    path=f"{path}[{name}]",
+                    reason=FIELD_REASON,
+                    message=f"{path}[{name}] {DEVICE_WORDS}",
+                )
 
 
 def find_fields(

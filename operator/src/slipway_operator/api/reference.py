@@ -25,7 +25,7 @@ is never changed. *Effect* says what an edit sets off:
 * **Live**: the running revision is steered; no pod is replaced.
 
 *Not yet* marks what this version refuses with the reason `FieldNotYetSupported`, because nothing
-would act on it.
+would act on it. The CRD refuses the same in the same words, so a cluster does so at admission.
 
 | field | type | default | effect | what |
 |---|---|---|---|---|

@@ -291,8 +291,8 @@ def _step_rules() -> Iterable[Rule]:
         reason="FieldConflict",
         message="steps belong to the strategies Canary and Shadow; change the strategy or take "
         "the steps out",
-        cel="!has(self.steps) || self.steps.size() == 0 || !has(self.strategy) "
-        "|| self.strategy in ['Canary', 'Shadow']",
+        cel="!has(self.steps) || self.steps.size() == 0 || "
+        f"(has(self.strategy) ? self.strategy : '{defaults.STRATEGY}') in ['Canary', 'Shadow']",
         holds=lambda it: (
             not it.steps or it.strategy not in (Strategy.IMMEDIATE, Strategy.BLUE_GREEN)
         ),
