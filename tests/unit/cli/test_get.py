@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import cli_fake as fake
-from slipway_operator.cli.columns import NARROW, WIDE
+from slipway_operator.shown.columns import NARROW, WIDE
 
 
 @pytest.fixture

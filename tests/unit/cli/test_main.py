@@ -14,8 +14,8 @@ from slipway_operator.cli.errors import USAGE, CliError
 from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
 
 VERBS = {
-    "up", "down", "apply", "get", "describe", "delete", "logs", "predict", "convert", "check",
-    "version",
+    "up", "down", "kubeconfig", "apply", "get", "describe", "delete", "logs", "predict", "convert",
+    "check", "version",
 }  # fmt: skip
 HEAVY = {"httpx", "yaml", "rich", "kubernetes", "starlette", "psutil", "msgspec", "asyncio"}
 
@@ -26,7 +26,7 @@ def verbs(app: object) -> set[str]:
 
 def test_the_verbs_are_those_of_the_design() -> None:
     assert verbs(main.make_app(laptop=True)) == VERBS
-    assert verbs(main.make_app(laptop=False)) == VERBS - {"up", "down"}
+    assert verbs(main.make_app(laptop=False)) == VERBS - {"up", "down", "kubeconfig"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slipway_operator.cli.words import age_of, count, format_age, format_number, format_seconds
+from slipway_operator.shown.words import age_of, count, format_age, format_number, format_seconds
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

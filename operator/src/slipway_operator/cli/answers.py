@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from slipway_operator.cli import screen
-from slipway_operator.cli.words import format_number
+from slipway_operator.shown.words import format_number
 
 MAX_COLUMNS = 12
 SHOWN_ROWS = 5

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from slipway_operator.cli.words import format_seconds, read_time
+from slipway_operator.shown.words import format_seconds, read_time
 
 Object = Mapping[str, Any]
 LABEL_BUILD = "slipway.dev/build"

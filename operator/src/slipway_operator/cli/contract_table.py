@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from slipway_operator.cli.screen import print_table
-from slipway_operator.cli.words import count, format_number
+from slipway_operator.shown.words import count, format_number
 
 Object = Mapping[str, Any]
 SHOWN_CATEGORIES = 8

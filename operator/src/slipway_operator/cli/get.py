@@ -63,7 +63,6 @@ def _print(
     *,
     single: bool,
 ) -> None:
-    from slipway_operator.cli.columns import columns_of, row_of
     from slipway_operator.cli.screen import (
         print_json,
         print_table,
@@ -72,6 +71,7 @@ def _print(
         standard_output,
     )
     from slipway_operator.edges.clock import utc_now
+    from slipway_operator.shown.columns import columns_of, row_of
 
     whole = items[0] if single else {"apiVersion": "v1", "kind": "List", "items": items}
     if output is Output.JSON:
@@ -85,7 +85,7 @@ def _print(
         scope = "any namespace" if all_namespaces else f'namespace "{client.namespace}"'
         standard_error().print(f"No {kind.plural} in {scope}.")
     else:
-        columns = columns_of(kind, wide=output is Output.WIDE, namespaces=all_namespaces)
+        columns = columns_of(kind.name, wide=output is Output.WIDE, namespaces=all_namespaces)
         now = utc_now()
         rows = [row_of(item, columns, now) for item in items]
         print_table(standard_output(), [title for title, _ in columns], rows)
@@ -95,7 +95,6 @@ def _watch(
     client: "Client", kind: "Kind", name: str | None, output: Output | None, all_namespaces: bool
 ) -> None:
     """A row for each object now, then a row for each change, until interrupted."""
-    from slipway_operator.cli.columns import columns_of, row_of
     from slipway_operator.cli.screen import (
         measure,
         print_json,
@@ -104,11 +103,12 @@ def _watch(
         table_line,
     )
     from slipway_operator.edges.clock import utc_now
+    from slipway_operator.shown.columns import columns_of, row_of
 
     scope = None if all_namespaces else client.namespace
     if name is not None:
         client.get(kind, namespace=client.namespace, name=name)  # a wrong name is said at once
-    columns = columns_of(kind, wide=output is Output.WIDE, namespaces=all_namespaces)
+    columns = columns_of(kind.name, wide=output is Output.WIDE, namespaces=all_namespaces)
     header = [title for title, _ in columns]
     widths: list[int] = []
     console = standard_output()

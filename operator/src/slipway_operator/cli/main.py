@@ -15,6 +15,7 @@ from slipway_operator.cli import (
     describe,
     down,
     get,
+    kubeconfig,
     logs,
     model_file,
     predict,
@@ -43,6 +44,7 @@ def make_app(*, laptop: bool) -> typer.Typer:
     if laptop:
         app.command()(up.up)
         app.command()(down.down)
+        app.command()(kubeconfig.kubeconfig)
     app.command()(apply.apply)
     app.command()(get.get)
     app.command()(describe.describe)

@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.text import Text
 
 from slipway_operator.cli.build_steps import list_steps
-from slipway_operator.cli.columns import find_condition, last_seen
 from slipway_operator.cli.contract_table import print_columns
 from slipway_operator.cli.screen import print_table
 from slipway_operator.cli.story import (
@@ -17,7 +16,8 @@ from slipway_operator.cli.story import (
     describe_runtime,
     report_of,
 )
-from slipway_operator.cli.words import age_of, count, format_number, format_seconds, read_time
+from slipway_operator.shown.columns import find_condition, last_seen
+from slipway_operator.shown.words import age_of, count, format_number, format_seconds, read_time
 
 Object = Mapping[str, Any]
 LABEL_WIDTH = 14

@@ -68,9 +68,9 @@ def predict(
 
 
 def _url_of(item: "Object") -> str:
-    from slipway_operator.cli.columns import find_condition
     from slipway_operator.cli.errors import CliError
     from slipway_operator.cli.story import advice
+    from slipway_operator.shown.columns import find_condition
 
     name, url = item["metadata"]["name"], (item.get("status") or {}).get("url")
     if not url or find_condition(item, "Available").get("status") != "True":

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 from slipway_operator.api.reasons import REASONS
-from slipway_operator.cli.columns import find_condition
-from slipway_operator.cli.words import count
 from slipway_operator.contract import STAGES
+from slipway_operator.shown.columns import find_condition
+from slipway_operator.shown.words import count
 
 Object = Mapping[str, Any]
 

@@ -1,5 +1,6 @@
 """`slipway up`: start the laptop engine or join it, apply, wait, show; stay until Ctrl-C."""
 
+import shutil
 import signal
 import time
 from typing import Annotated
@@ -107,6 +108,8 @@ def _serve(
 
     client = connect_laptop(data=folder, namespace=namespace)
     console.print(f"{'Joined' if joined else 'Started'} the engine on {folder}")
+    if shutil.which("kubectl"):
+        console.print("For kubectl: export KUBECONFIG=$(slipway kubeconfig)")
     if not documents:
         _print_models(client)
         return
@@ -120,15 +123,15 @@ def _serve(
 
 
 def _print_models(client: "Client") -> None:
-    from slipway_operator.cli.columns import columns_of, row_of
     from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
     from slipway_operator.cli.screen import print_table, standard_output
     from slipway_operator.edges.clock import utc_now
+    from slipway_operator.shown.columns import columns_of, row_of
 
     items, _ = client.list(MODEL_DEPLOYMENT, namespace=client.namespace)
     if not items:
         return
-    columns = columns_of(MODEL_DEPLOYMENT, wide=False, namespaces=False)
+    columns = columns_of(MODEL_DEPLOYMENT.name, wide=False, namespaces=False)
     rows = [row_of(item, columns, utc_now()) for item in items]
     print_table(standard_output(), [title for title, _ in columns], rows)
 

@@ -13,7 +13,7 @@ from slipway_operator.cli.client import Change, Client, Object
 from slipway_operator.cli.errors import NOT_FOUND, TIMEOUT, CliError
 from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
 from slipway_operator.cli.story import Outcome, Progress, assess_progress, is_warning
-from slipway_operator.cli.words import format_seconds
+from slipway_operator.shown.words import format_seconds
 
 _NOTHING = Progress(outcome=Outcome.WORKING, stages=(), reason="", message="", action="")
 

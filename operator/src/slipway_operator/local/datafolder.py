@@ -4,6 +4,7 @@
 
     DATA/engine.lock   held while an engine runs; holds its pid
     DATA/engine.json   {"url", "token", "pid"}, mode 0600 (docs/wire.md)
+    DATA/kubeconfig    the same for kubectl; DATA/kubeconfig.pem is its server's key
     DATA/engine.log    the engine's own words
     DATA/identity      random; marks every process of this folder in its environment
     DATA/store.sqlite  the objects
@@ -50,6 +51,16 @@ class DataFolder:
     def address(self) -> Path:
         """Where the running engine can be reached."""
         return self.root / "engine.json"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """How kubectl reaches the running engine."""
+        return self.root / "kubeconfig"
+
+    @property
+    def certificate(self) -> Path:
+        """Key and certificate of the running engine's TLS server."""
+        return self.root / "kubeconfig.pem"
 
     @property
     def log(self) -> Path:

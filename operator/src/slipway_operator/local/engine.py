@@ -19,6 +19,7 @@ from slipway_operator.local.events import forget_old_events
 from slipway_operator.local.garbage import GarbageCollector
 from slipway_operator.local.gateway.controller import Gateway
 from slipway_operator.local.jobs import JobController
+from slipway_operator.local.kubectl_access import KubectlAccess
 from slipway_operator.local.models import ModelController, validate_document
 from slipway_operator.local.pods import PodKeeper
 from slipway_operator.local.ports import LOOPBACK
@@ -84,17 +85,18 @@ class Engine:
         await self._endpoints.sync_all()
         await self._gateway.start()
         token = secrets.token_urlsafe(32)
-        api = ApiServer(
-            Api(
-                store=self._store,
-                data=self._data,
-                token=token,
-                validate=validate_document,
-                stop=self.ask_to_stop,
-                describe=self._describe,
-            ).build()
-        )
+        application = Api(
+            store=self._store,
+            data=self._data,
+            token=token,
+            validate=validate_document,
+            stop=self.ask_to_stop,
+            describe=self._describe,
+        ).build()
+        api = ApiServer(application)
         await api.start()
+        kubectl = KubectlAccess(self._data, application, token=token)
+        await kubectl.start()
         watching = [loop.create_task(self._dispatch()), loop.create_task(self._tick())]
         self._resync()
         url = f"http://{LOOPBACK}:{api.port}"
@@ -107,6 +109,7 @@ class Engine:
             for task in watching:
                 task.cancel()
             await self._shut_down()
+            await kubectl.close()
             await api.close()
             self._store.close()
             self._data.address.unlink(missing_ok=True)

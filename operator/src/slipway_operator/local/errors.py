@@ -67,13 +67,14 @@ class UnsupportedMedia(EngineError):
 
 
 class Invalid(EngineError):
-    """The object is not what its kind allows; ``causes`` names each field."""
+    """The object (``kind``, ``name``) is not what its kind allows; ``causes`` names each field."""
 
     code, reason = 422, "Invalid"
 
-    def __init__(self, message: str, causes: Sequence[Cause] = ()) -> None:
+    def __init__(self, message: str, causes: Sequence[Cause], *, kind: str, name: str) -> None:
         super().__init__(message)
         self.causes = tuple(causes)
+        self.kind, self.name = kind, name
 
 
 class StoreUnavailable(EngineError):

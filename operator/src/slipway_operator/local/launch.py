@@ -130,7 +130,8 @@ def stop_engine(data_dir: str | os.PathLike[str], *, purge: bool = False) -> boo
             f'The engine with pid {pid} still holds data folder "{data.root}" and cannot be ended; '
             "end it as its owner."
         )
-    data.address.unlink(missing_ok=True)
+    for path in (data.address, data.kubeconfig, data.certificate):
+        path.unlink(missing_ok=True)
     if purge:
         for path in (data.root / "runs", data.artifacts):
             shutil.rmtree(path, ignore_errors=True)

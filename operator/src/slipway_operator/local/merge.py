@@ -78,3 +78,10 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             result[key] = merge_patch(result.get(key), value)
     return copy.deepcopy(result)
+
+
+def is_plain_merge(patch: Any) -> bool:
+    """Whether a strategic merge patch means what a JSON merge patch does: no list, no directive."""
+    if isinstance(patch, Mapping):
+        return all(not key.startswith("$") and is_plain_merge(patch[key]) for key in patch)
+    return not isinstance(patch, list)

@@ -192,9 +192,17 @@ class Store:
                 )
             return self._insert(kind, without_nulls(desired), applied={manager: desired})
         _check(kind, live, uid=metadata.get("uid"), version=metadata.get("resourceVersion"))
-        applied = self._applied[key]
-        merged = merge_applied(live=live, desired=desired, previous=applied.get(manager) or {})
-        return self._update(kind, live, merged, applied={**applied, manager: desired})
+        merged = self.preview_apply(document, manager=manager)
+        return self._update(kind, live, merged, applied={**self._applied[key], manager: desired})
+
+    def preview_apply(self, document: Mapping[str, Any], *, manager: str) -> Object:
+        """The object that an apply would make of what is there; nothing is written."""
+        key = _key(*_identify(document))
+        live, desired = self._objects.get(key), strip_applied(document)
+        if live is None:
+            return desired
+        previous = self._applied[key].get(manager) or {}
+        return merge_applied(live=live, desired=desired, previous=previous)
 
     def replace(self, document: Mapping[str, Any]) -> Object:
         """A whole new object in place of the old one; status and the store's metadata stay."""

@@ -49,7 +49,9 @@ def admit(document: Object, kind: Kind, *, validate: Validate) -> Object:
     if causes:
         what = f'{kind.kind} "{metadata.get("namespace")}/{metadata.get("name")}"'
         said = " ".join(f"{cause.field}: {cause.message}" for cause in causes)
-        raise Invalid(f"{what} is invalid: {said}", causes)
+        raise Invalid(
+            f"{what} is invalid: {said}", causes, kind=kind.kind, name=str(metadata.get("name"))
+        )
     return document
 
 

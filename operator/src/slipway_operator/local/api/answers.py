@@ -31,6 +31,7 @@ def build_failure(error: EngineError) -> Object:
     """What went wrong, as a Status; a refused spec names a cause a field."""
     details: Object = {}
     if isinstance(error, Invalid):
+        details |= {"kind": error.kind, "name": error.name}
         details["causes"] = [
             {"field": cause.field, "reason": cause.reason, "message": cause.message}
             for cause in error.causes

@@ -15,8 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from slipway_operator.edges.clock import utc_now
 from slipway_operator.local.api.admission import Validate, admit
 from slipway_operator.local.api.answers import build_failure, build_list, build_success, render
+from slipway_operator.local.api.discovery import describe_path
 from slipway_operator.local.api.logs import choose_container, find_run, stream_log
 from slipway_operator.local.api.reading import (
     Target,
@@ -25,12 +27,15 @@ from slipway_operator.local.api.reading import (
     parse_path,
     place,
     read_document,
+    refuse_dry_run,
 )
+from slipway_operator.local.api.scale import build_scale, read_scale
+from slipway_operator.local.api.tables import build_table, wants_table
 from slipway_operator.local.api.watching import stream_changes
 from slipway_operator.local.datafolder import DataFolder
 from slipway_operator.local.errors import BadRequest, EngineError, NotFound, UnsupportedMedia
-from slipway_operator.local.kinds import POD
-from slipway_operator.local.merge import merge_patch
+from slipway_operator.local.kinds import POD, SECRET, Kind
+from slipway_operator.local.merge import is_plain_merge, merge_patch
 from slipway_operator.local.store import Store
 
 log = logging.getLogger(__name__)
@@ -38,6 +43,7 @@ Object = dict[str, Any]
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 
 
 class Unauthorized(EngineError):
@@ -76,7 +82,7 @@ class Api:
                 Route("/slipway/v1/engine", self._guard(self._on_engine), methods=["GET"]),
                 Route(
                     "/{path:path}",
-                    self._guard(self._on_object),
+                    self._guard(self._on_path),
                     methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
                 ),
             ]
@@ -105,17 +111,25 @@ class Api:
         return render(self._describe())
 
     # ── Objects ──────────────────────────────────────────────────────────────────────────────
+    async def _on_path(self, request: Request) -> Response:
+        described = describe_path(request.url.path) if request.method == "GET" else None
+        return await self._on_object(request) if described is None else render(described)
+
     async def _on_object(self, request: Request) -> Response:
         target = parse_path(request.url.path)
+        refuse_dry_run(request, {})
         if target.part == "log" and target.kind is POD and request.method == "GET":
             return self._log(request, target)
+        if target.part == "scale" and target.kind.has_scale:
+            return await self._scale(request, target, target.name or "")
         if target.part not in (None, "status") or (target.part and not target.kind.has_status):
             raise NotFound(f'The engine serves no path "{request.url.path}".')
         match request.method, target.name:
             case "GET", None:
                 return self._list(request, target)
             case "GET", str(name):
-                return render(self._store.get(target.kind, target.namespace or "", name))
+                item = self._store.get(target.kind, target.namespace or "", name)
+                return render(_choose_form(request, target.kind)(item))
             case "POST", None if target.namespace is not None:
                 document = place(await read_document(request), target)
                 document = admit(document, target.kind, validate=self._validate)
@@ -134,9 +148,10 @@ class Api:
             return self._watch(request, target)
         matches = parse_match(request)
         items = self._store.list(target.kind, namespace=target.namespace)
-        return render(
-            build_list(target.kind, [item for item in items if matches(item)], self._store.version)
-        )
+        items = [item for item in items if matches(item)]
+        if wants_table(request.headers.get("accept", "")):
+            return render(_build_table(request, target.kind, items, str(self._store.version)))
+        return render(build_list(target.kind, items, self._store.version))
 
     def _watch(self, request: Request, target: Target) -> Response:
         since = request.query_params.get("resourceVersion") or None
@@ -147,6 +162,7 @@ class Api:
         stream = stream_changes(
             self._store,
             target,
+            show=_choose_form(request, target.kind),
             since=int(since) if since else None,
             seconds=float(seconds) if seconds else None,
             matches=parse_match(request),
@@ -170,15 +186,11 @@ class Api:
         document = await read_document(request)
         namespace = target.namespace or ""
         if media == APPLY and target.part is None:
-            manager = request.query_params.get("fieldManager")
-            if not manager:
-                raise BadRequest("An apply needs the query parameter fieldManager.")
-            placed = admit(place(document, target), target.kind, validate=self._validate)
-            existed = self._store.find(target.kind, namespace, name) is not None
-            return render(self._store.apply(placed, manager=manager), code=200 if existed else 201)
-        if media != MERGE:
+            return self._apply(request, target, name, document)
+        if media != MERGE and not (media == STRATEGIC and is_plain_merge(document)):
             raise UnsupportedMedia(
-                f'A patch of type "{media}" is not spoken here; use {APPLY} or {MERGE}.'
+                f'This patch of type "{media}" is not spoken here; use {APPLY} (kubectl: '
+                f"--server-side) or {MERGE} (kubectl: --type=merge)."
             )
         if target.part == "status":
             return render(self._store.patch(target.kind, namespace, name, document, status=True))
@@ -186,11 +198,41 @@ class Api:
         admit(merge_patch(live, document), target.kind, validate=self._validate)
         return render(self._store.patch(target.kind, namespace, name, document))
 
+    def _apply(self, request: Request, target: Target, name: str, document: Object) -> Response:
+        manager = request.query_params.get("fieldManager")
+        if not manager:
+            raise BadRequest("An apply needs the query parameter fieldManager.")
+        placed = place(document, target)
+        if target.kind is SECRET:
+            placed = admit(placed, target.kind, validate=self._validate)
+        # several managers may own a part each: what must be right is the whole
+        whole = self._store.preview_apply(placed, manager=manager)
+        admit(whole, target.kind, validate=self._validate)
+        existed = self._store.find(target.kind, target.namespace or "", name) is not None
+        return render(self._store.apply(placed, manager=manager), code=200 if existed else 201)
+
+    async def _scale(self, request: Request, target: Target, name: str) -> Response:
+        namespace = target.namespace or ""
+        live = self._store.get(target.kind, namespace, name)
+        match request.method:
+            case "GET":
+                return render(build_scale(target.kind, live))
+            case "PUT" | "PATCH":
+                patch = read_scale(await read_document(request))
+                admit(merge_patch(live, patch), target.kind, validate=self._validate)
+                changed = self._store.patch(target.kind, namespace, name, patch)
+                return render(build_scale(target.kind, changed))
+            case _:
+                raise MethodNotAllowed(f"{request.method} is not for {request.url.path}.")
+
     async def _delete(self, request: Request, target: Target, name: str) -> Response:
         options = await read_document(request) if await _has_body(request) else {}
         policy = options.get("propagationPolicy") or request.query_params.get("propagationPolicy")
         if policy not in (None, "Background"):
             raise BadRequest(f'propagationPolicy "{policy}" is not spoken here; use Background.')
+        refuse_dry_run(request, options)
+        if options.get("gracePeriodSeconds") is not None:
+            raise BadRequest("gracePeriodSeconds is the pod's own; leave it out.")
         conditions = options.get("preconditions") or {}
         gone = self._store.delete(
             target.kind,
@@ -212,6 +254,9 @@ class Api:
         pod = self._store.get(POD, target.namespace or "", target.name or "")
         container = choose_container(pod, request.query_params.get("container"))
         run = find_run(self._data, pod, container, previous=is_set(request, "previous"))
+        for name in ("timestamps", "sinceSeconds", "sinceTime", "limitBytes"):
+            if request.query_params.get(name, "false") != "false":
+                raise BadRequest(f"{name} is not spoken here; use tailLines.")
         tail = request.query_params.get("tailLines")
         if tail is not None and not tail.isdigit():
             raise BadRequest(f'tailLines "{tail}" is no number.')
@@ -219,6 +264,18 @@ class Api:
             run, follow=is_set(request, "follow"), tail_lines=int(tail) if tail else None
         )
         return StreamingResponse(stream, media_type="text/plain; charset=utf-8")
+
+
+def _build_table(request: Request, kind: Kind, items: list[Object], version: str) -> Object:
+    whole = request.query_params.get("includeObject") == "Object"
+    return build_table(kind, items, version=version, now=utc_now(), whole=whole)
+
+
+def _choose_form(request: Request, kind: Kind) -> Callable[[Object], Object]:
+    """How one object is answered: as it is, or as a Table of one row."""
+    if not wants_table(request.headers.get("accept", "")):
+        return lambda item: item
+    return lambda item: _build_table(request, kind, [item], item["metadata"]["resourceVersion"])
 
 
 async def _has_body(request: Request) -> bool:

@@ -1,6 +1,7 @@
 """What a request says: its path, its selectors, its body. Refuses what it cannot read."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,11 +9,17 @@ from typing import Any, Final
 import yaml
 from starlette.requests import Request
 
-from slipway_operator.local.errors import BadRequest, NotFound
+from slipway_operator.local.errors import BadRequest, NotFound, UnsupportedMedia
 from slipway_operator.local.kinds import Kind, find_kind_by_url
 
 Object = dict[str, Any]
 MAX_BODY_BYTES: Final = 3 * 2**20
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
+_REQUIREMENT: Final = re.compile(
+    r"(?P<not>!?)(?P<key>[A-Za-z0-9][-A-Za-z0-9_./]*)"
+    r"(?:\s*(?P<sign>==|=|!=)\s*(?P<value>[-A-Za-z0-9_.]*)"
+    r"|\s+(?P<word>in|notin)\s*\((?P<set>[^()]*)\))?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,44 +56,50 @@ def parse_path(path: str) -> Target:
 
 
 def parse_selector(text: str) -> Callable[[Mapping[str, Any]], bool]:
-    """A test of labels from ``a=b,c!=d,e,!f``.
+    """A test of labels from ``a=b,c!=d,e,!f,g in (h,i),j notin (k)``.
 
     Raises:
-        BadRequest: set-based requirements, which the engine does not speak.
+        BadRequest: when it cannot be read.
     """
-    if "(" in text:
-        raise BadRequest(f'labelSelector "{text}" is set-based; use a=b, a!=b, a or !a.')
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    return lambda labels: all(_matches(labels, word) for word in words)
+    words = [word.strip() for word in re.findall(r"(?:[^,(]|\([^)]*\))+", text)]
+    tests = [_parse_requirement(word, text) for word in words if word]
+    return lambda labels: all(test(labels) for test in tests)
 
 
-def _matches(labels: Mapping[str, Any], word: str) -> bool:
-    if "!=" in word:
-        key, _, value = word.partition("!=")
-        return labels.get(key) != value
-    if "=" in word:
-        key, _, value = word.replace("==", "=").partition("=")
-        return labels.get(key) == value
-    if word.startswith("!"):
-        return word[1:] not in labels
-    return word in labels
+def _parse_requirement(word: str, text: str) -> Callable[[Mapping[str, Any]], bool]:
+    found = _REQUIREMENT.fullmatch(word)
+    if found is None or (found["not"] and (found["sign"] or found["word"])):
+        raise BadRequest(
+            f'labelSelector "{text}" cannot be read; use a=b, a!=b, a, !a, a in (b) or '
+            "a notin (b), with commas between."
+        )
+    key, value, members = found["key"], found["value"], found["set"]
+    operator = found["sign"] or found["word"]
+    if operator is None:
+        return lambda labels: (key in labels) != bool(found["not"])
+    values = {value} if members is None else {each.strip() for each in members.split(",")}
+    if operator in ("=", "==", "in"):
+        return lambda labels: key in labels and labels[key] in values
+    return lambda labels: labels.get(key) not in values
 
 
 def parse_field_selector(text: str) -> Callable[[Mapping[str, Any]], bool]:
-    """A test of fields from ``metadata.name=x,involvedObject.uid=y``."""
+    """A test of fields from ``metadata.name=x,status.phase!=y``."""
     wanted = []
     for word in filter(None, text.split(",")):
         path, separator, value = word.replace("==", "=").partition("=")
-        if not separator or path.endswith("!"):
-            raise BadRequest(f'fieldSelector "{text}" cannot be read; use path=value.')
-        wanted.append((path.split("."), value))
+        if not separator:
+            raise BadRequest(
+                f'fieldSelector "{text}" cannot be read; use path=value or path!=value.'
+            )
+        wanted.append((path.removesuffix("!").split("."), value, not path.endswith("!")))
 
     def test(obj: Mapping[str, Any]) -> bool:
-        for path, value in wanted:
+        for path, value, equal in wanted:
             found: Any = obj
             for step in path:
                 found = found.get(step) if isinstance(found, Mapping) else None
-            if str(found if found is not None else "") != value:
+            if (str(found if found is not None else "") == value) is not equal:
                 return False
         return True
 
@@ -100,6 +113,16 @@ def parse_match(request: Request) -> Callable[[Mapping[str, Any]], bool]:
     return lambda obj: by_label(obj["metadata"].get("labels") or {}) and by_field(obj)
 
 
+def refuse_dry_run(request: Request, options: Mapping[str, Any]) -> None:
+    """A dry run must not be taken for a real one.
+
+    Raises:
+        BadRequest: when it is asked for, in the query or in the options of a delete.
+    """
+    if request.query_params.get("dryRun") or options.get("dryRun"):
+        raise BadRequest("dryRun is not spoken here; use `slipway check` for a model file.")
+
+
 def is_set(request: Request, name: str) -> bool:
     """Whether a query parameter is there and true."""
     return request.query_params.get(name, "").lower() in ("1", "true")
@@ -110,7 +133,14 @@ async def read_document(request: Request) -> Object:
 
     Raises:
         BadRequest: not readable, not one mapping, or larger than 3 MiB.
+        UnsupportedMedia: Kubernetes' protobuf.
     """
+    media = request.headers.get("content-type", "").partition(";")[0].strip()
+    if media == PROTOBUF:
+        raise UnsupportedMedia(
+            "Protobuf is not spoken here; send JSON or YAML (kubectl: write the object with "
+            "--dry-run=client -o yaml and apply that)."
+        )
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

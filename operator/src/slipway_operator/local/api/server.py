@@ -1,9 +1,10 @@
-"""The API's server: uvicorn on a loopback socket, its life in the engine's hands."""
+"""The API's servers: uvicorn on a loopback socket, its life in the engine's hands."""
 
 import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,9 +20,9 @@ class _Server(uvicorn.Server):
 
 
 class ApiServer:
-    """Serves an application on a free port of 127.0.0.1."""
+    """Serves an application on a free port of 127.0.0.1; with a certificate, over TLS."""
 
-    def __init__(self, application: Starlette) -> None:
+    def __init__(self, application: Starlette, *, certificate: Path | None = None) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((LOOPBACK, 0))
@@ -29,7 +30,7 @@ class ApiServer:
         self._server = _Server(
             uvicorn.Config(
                 application, log_config=None, access_log=False, lifespan="off",
-                server_header=False, timeout_graceful_shutdown=1,
+                server_header=False, timeout_graceful_shutdown=1, ssl_certfile=certificate,
             )
         )  # fmt: skip
         self._task: asyncio.Task[None] | None = None

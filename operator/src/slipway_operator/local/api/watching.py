@@ -13,16 +13,24 @@ from slipway_operator.local.errors import EngineError
 from slipway_operator.local.store import Store
 
 Matches = Callable[[Mapping[str, Any]], bool]
+Show = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 async def stream_changes(
-    store: Store, target: Target, *, since: int | None, seconds: float | None, matches: Matches
+    store: Store,
+    target: Target,
+    *,
+    since: int | None,
+    seconds: float | None,
+    matches: Matches,
+    show: Show,
 ) -> AsyncIterator[bytes]:
     """The lines of one watch.
 
     Args:
         since: a resourceVersion, or None to begin with all that exists as ``ADDED``.
         seconds: when the watch ends by itself; None: never.
+        show: how an object stands in a line.
     """
     with store.subscribe() as subscription:
         try:
@@ -30,14 +38,14 @@ async def stream_changes(
             if since is None:
                 for item in store.list(target.kind, namespace=target.namespace):
                     if matches(item):
-                        yield _render("ADDED", item)
+                        yield _render("ADDED", show(item))
             for change in store.changes_since(seen if since is None else since):
                 if change.version <= seen and _concerns(change, target, matches):
-                    yield _render(change.type, change.object)
+                    yield _render(change.type, show(change.object))
             async with asyncio.timeout(seconds):
                 async for change in _follow(subscription, after=seen):
                     if _concerns(change, target, matches):
-                        yield _render(change.type, change.object)
+                        yield _render(change.type, show(change.object))
         except TimeoutError:
             return
         except EngineError as error:

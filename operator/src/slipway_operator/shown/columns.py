@@ -1,11 +1,10 @@
-"""Which columns `get` shows for each kind, as kubectl would. Pure."""
+"""Which columns `get` shows for each kind, in the command and in kubectl. Pure."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from slipway_operator.cli.kinds import Kind
-from slipway_operator.cli.words import age_of
+from slipway_operator.shown.words import age_of
 
 Object = Mapping[str, Any]
 Cell = Callable[[Object, datetime], str]
@@ -128,11 +127,11 @@ WIDE: Final[Mapping[str, tuple[tuple[str, Cell], ...]]] = {
 }
 
 
-def columns_of(kind: Kind, *, wide: bool, namespaces: bool) -> tuple[tuple[str, Cell], ...]:
-    """Header and cell of each column; with `namespaces` the first one is NAMESPACE."""
-    found = NARROW.get(kind.name, (_NAME, _AGE))
+def columns_of(kind: str, *, wide: bool, namespaces: bool) -> tuple[tuple[str, Cell], ...]:
+    """Header and cell of each column of a kind; with `namespaces` the first one is NAMESPACE."""
+    found = NARROW.get(kind, (_NAME, _AGE))
     if wide:
-        found = (*found, *WIDE.get(kind.name, ()))
+        found = (*found, *WIDE.get(kind, ()))
     return (("NAMESPACE", _path("metadata", "namespace")), *found) if namespaces else found
 
 
