@@ -74,7 +74,20 @@ def test_links_are_not_packed(tmp_path: Path) -> None:
         pytest.param(_member("a\\..\\escaped"), id="backslash"),
         pytest.param(_member("a//b"), id="empty-part"),
         pytest.param(_member("link", type=tarfile.SYMTYPE, linkname="/etc"), id="symlink"),
-        pytest.param(_member("hard", type=tarfile.LNKTYPE, linkname="model.onnx"), id="hardlink"),
+        pytest.param(_member("x", type=tarfile.LNKTYPE, linkname="none"), id="link-to-nothing"),
+        pytest.param(_member("x", type=tarfile.LNKTYPE, linkname="/etc/passwd"), id="link-outside"),
+        pytest.param(
+            _member("x", type=tarfile.LNKTYPE, linkname="../../outside"), id="link-to-the-parent"
+        ),
+        pytest.param(_member("x", type=tarfile.LNKTYPE, linkname="./model.onnx"), id="link-by-dot"),
+        pytest.param(_member("x", type=tarfile.LNKTYPE, linkname="x"), id="link-to-itself"),
+        pytest.param(_member("x", type=tarfile.LNKTYPE, linkname="d"), id="link-to-a-folder"),
+        pytest.param(
+            _member("../x", type=tarfile.LNKTYPE, linkname="model.onnx"), id="link-that-escapes"
+        ),
+        pytest.param(
+            _member("model.onnx", type=tarfile.LNKTYPE, linkname="model.onnx"), id="link-twice"
+        ),
         pytest.param(_member("pipe", type=tarfile.FIFOTYPE), id="fifo"),
         pytest.param(_member("device", type=tarfile.CHRTYPE), id="device"),
         pytest.param(_member("block", type=tarfile.BLKTYPE), id="block-device"),
@@ -89,11 +102,67 @@ def test_links_are_not_packed(tmp_path: Path) -> None:
 def test_unsafe_member(tmp_path: Path, member: tarfile.TarInfo) -> None:
     folder = tmp_path / "inner" / "out"
     folder.mkdir(parents=True)
-    content = _archive([(_member("model.onnx"), b"good"), (member, b"")])
+    (tmp_path / "outside").write_text("mine")
+    before = [(_member("model.onnx"), b"good"), (_member("d", type=tarfile.DIRTYPE), b"")]
+    content = _archive([*before, (member, b"")])
     with pytest.raises(BuildError) as caught:
         _extract(content, folder)
     assert caught.value.reason == "ArchiveUnsafe"
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["model.onnx"]
+    found = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"model.onnx", "outside"}
+    assert (tmp_path / "outside").stat().st_nlink == 1
+
+
+def test_equal_files_are_held_once(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    model = bytes(range(256)) * 64
+    for name in ("bento/src/model.onnx", "model.onnx"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(model)
+    for name in ("a", "b"):  # too small to be worth it
+        (source / name).write_text("x")
+    packed = io.BytesIO()
+    write_layer(list(list_files(source, inside="")), packed)
+    with tarfile.open(fileobj=io.BytesIO(packed.getvalue())) as archive:
+        assert {m.name: m.linkname for m in archive if m.islnk()} == {
+            "model.onnx": "bento/src/model.onnx"
+        }
+    out = tmp_path / "out"
+    out.mkdir()
+    _extract(packed.getvalue(), out)
+    assert (out / "model.onnx").read_bytes() == model
+    assert (out / "model.onnx").samefile(out / "bento/src/model.onnx")
+    assert not (out / "a").samefile(out / "b")
+
+
+def test_a_link_to_a_link_is_one_more_name(tmp_path: Path) -> None:
+    link = {"type": tarfile.LNKTYPE}
+    content = _archive(
+        [
+            (_member("a"), b"one"),
+            (_member("b", linkname="a", **link), b""),
+            (_member("c/d", linkname="b", **link), b""),
+        ]
+    )
+    _extract(content, tmp_path)
+    assert (tmp_path / "c/d").read_bytes() == b"one"
+    assert (tmp_path / "a").stat().st_nlink == 3
+
+
+def test_a_link_has_no_bytes_of_its_own(tmp_path: Path) -> None:
+    member = _member("b", type=tarfile.LNKTYPE, linkname="a")
+    with pytest.raises(BuildError) as caught:
+        _extract(_archive([(_member("a"), b"one"), (member, b"two")]), tmp_path)
+    assert caught.value.reason == "ArchiveUnsafe"
+
+
+def test_links_count_as_entries(tmp_path: Path) -> None:
+    links = [
+        (_member(f"f{number}", type=tarfile.LNKTYPE, linkname="a"), b"") for number in range(10_000)
+    ]
+    with pytest.raises(BuildError) as caught:
+        _extract(_archive([(_member("a"), b"one"), *links]), tmp_path)
+    assert caught.value.reason == "ArchiveTooLarge"
 
 
 def test_symlink_then_write_through_it(tmp_path: Path) -> None:

@@ -11,25 +11,25 @@ from typing import Any, Final
 
 Object = dict[str, Any]
 
-_REFERENCE: Final = "org.opencontainers.image.ref.name"
+REFERENCE: Final = "org.opencontainers.image.ref.name"
 _BUILD: Final = "dev.slipway.build-hash"
 
 
 def read_artifacts(layout: Path, *, namespace: str, name: str) -> dict[str, Object]:
     """The facts of every artifact in ``NAMESPACE/NAME``, by build hash (docs/wire.md)."""
     found: dict[str, Object] = {}
-    for entry in _read(layout / "index.json").get("manifests") or ():
+    for entry in list_entries(layout):
         notes = entry.get("annotations") or {}
         build = notes.get(_BUILD)
-        if build is None or notes.get(_REFERENCE) != f"{namespace}/{name}:{build}":
+        if build is None or notes.get(REFERENCE) != f"{namespace}/{name}:{build}":
             continue
         digest = str(entry.get("digest"))
-        manifest = _read(_blob(layout, digest))
-        config = _read(_blob(layout, str((manifest.get("config") or {}).get("digest"))))
+        manifest = read_json(blob_path(layout, digest))
+        config = read_json(blob_path(layout, str((manifest.get("config") or {}).get("digest"))))
         layers: list[Object] = manifest.get("layers") or [{}]
         if (
             config.get("buildHash") == build
-            and _blob(layout, str(layers[0].get("digest"))).exists()
+            and blob_path(layout, str(layers[0].get("digest"))).exists()
         ):
             found[build] = _build_facts(layout, digest, config, layers[0])
     return found
@@ -61,12 +61,22 @@ def _build_facts(layout: Path, digest: str, config: Object, layer: Mapping[str, 
     return facts
 
 
-def _blob(layout: Path, digest: str) -> Path:
+def list_entries(layout: Path) -> list[Object]:
+    """What the layout's index names, the oldest first; nothing when it is damaged."""
+    entries = read_json(layout / "index.json").get("manifests")
+    if not isinstance(entries, list):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def blob_path(layout: Path, digest: str) -> Path:
+    """Where a blob lies."""
     algorithm, _, value = digest.partition(":")
     return layout / "blobs" / algorithm / value
 
 
-def _read(path: Path) -> Object:
+def read_json(path: Path) -> Object:
+    """A JSON object on disk; empty when it is none or cannot be read."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from slipway_operator.local.api.app import Api
 from slipway_operator.local.api.server import ApiServer
+from slipway_operator.local.artifact_collector import ArtifactCollector
 from slipway_operator.local.changes import Change
 from slipway_operator.local.datafolder import DataFolder
 from slipway_operator.local.deployments import DeploymentController
@@ -69,6 +70,7 @@ class Engine:
             self._endpoints,
             self._gateway,
             GarbageCollector(store=self._store),
+            ArtifactCollector(store=self._store, data=data),
         )
         self._stopping = asyncio.Event()
 

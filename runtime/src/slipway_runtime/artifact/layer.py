@@ -1,10 +1,13 @@
 """The one layer of an artifact: a folder as a tar+gzip that is the same for the same files.
 
-Writing: sorted names, no times, no owners. Reading: our own extractor, which takes plain files and
-folders only and counts what it writes; a registry's bytes are as hostile as any.
+Writing: sorted names, no times, no owners; a file whose bytes are there already (the model stands
+in the Bento too) is a hard link to the first. Reading: our own extractor, which takes plain files,
+folders and links to files that it has just written, and counts what it writes; a registry's bytes
+are as hostile as any.
 """
 
 import gzip
+import hashlib
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from slipway_runtime.errors import BuildError
 
 _LEVEL = 3  # models are mostly floats: more effort saves little and costs seconds
 _CHUNK = 1 << 20
+_LINKED_BYTES = 4096  # below that a link saves nothing: a tar goes by blocks of 512 bytes
 MAX_ENTRIES = 10_000
 MAX_DEPTH = 32
 MAX_NAME_BYTES = 255
@@ -57,11 +61,18 @@ def write_layer(files: list[LayerFile], target: IO[bytes]) -> None:
         ) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
+        first: dict[bytes, str] = {}  # digest of a file's bytes → the name they have in the layer
         for file in sorted(files, key=lambda one: one.inside):
             entry = tarfile.TarInfo(file.inside)
             entry.size = file.source.stat().st_size
             entry.mode = 0o644
             with file.source.open("rb") as stream:
+                if entry.size >= _LINKED_BYTES:
+                    digest = hashlib.file_digest(stream, "sha256").digest()
+                    stream.seek(0)
+                    name = first.setdefault(digest, file.inside)
+                    if name != file.inside:
+                        entry.type, entry.linkname, entry.size = tarfile.LNKTYPE, name, 0
                 archive.addfile(entry, stream)
 
 
@@ -78,13 +89,14 @@ def extract_layer(stream: IO[bytes], folder: Path, *, packed_bytes: int, limit_b
     """
     most = min(limit_bytes, max(RATIO_FREE_BYTES, packed_bytes * MAX_RATIO))
     seen: set[str] = set()
+    files: set[str] = set()
     written = 0
     try:
         with tarfile.open(fileobj=stream, mode="r|gz") as archive:
             for member in archive:
                 if len(seen) >= MAX_ENTRIES:
                     raise _too_large(f"more than {MAX_ENTRIES} entries")
-                _check_member(member, seen)
+                _check_member(member, seen, files)
                 written += member.size
                 if written > most:
                     raise _too_large(f"more than {most} bytes")
@@ -93,6 +105,10 @@ def extract_layer(stream: IO[bytes], folder: Path, *, packed_bytes: int, limit_b
                     target.mkdir(parents=True, exist_ok=True)
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
+                files.add(member.name)
+                if member.islnk():
+                    target.hardlink_to(folder / member.linkname)
+                    continue
                 source = archive.extractfile(member)
                 if source is None:
                     raise _unsafe(member.name, "is not a plain file")
@@ -103,11 +119,17 @@ def extract_layer(stream: IO[bytes], folder: Path, *, packed_bytes: int, limit_b
         raise _unsafe("(the archive)", f"cannot be read: {error}") from error
 
 
-def _check_member(member: tarfile.TarInfo, seen: set[str]) -> None:
+def _check_member(member: tarfile.TarInfo, seen: set[str], files: set[str]) -> None:
+    """`seen`: every name so far, folded; `files`: the plain files and links written so far."""
     name = member.name
     parts = name.split("/")
-    if not (member.isreg() or member.isdir()):
-        raise _unsafe(name, "is a link or a special file")
+    if member.islnk():
+        if member.linkname not in files:
+            raise _unsafe(name, "links to no file before it")
+        if member.size:
+            raise _unsafe(name, "is a link with bytes of its own")
+    elif not (member.isreg() or member.isdir()):
+        raise _unsafe(name, "is a symbolic link or a special file")
     if name.startswith("/") or ".." in parts or "" in parts or "\\" in name or "\0" in name:
         raise _unsafe(name, "leads out of the folder")
     if len(parts) > MAX_DEPTH or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
