@@ -3,12 +3,14 @@
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
 from local_engine import (
+    SERVER,
     Load,
     LocalEngine,
     build_deployment,
@@ -18,6 +20,7 @@ from local_engine import (
 )
 
 pytestmark = pytest.mark.engine
+PODS = "/api/v1/namespaces/default/pods"
 
 
 @pytest.fixture(scope="module")
@@ -70,24 +73,114 @@ def test_slots_move_under_load_without_a_failed_request(engine: LocalEngine) -> 
     assert load.count("green") > 20
 
 
+def names_of(engine: LocalEngine, prefix: str) -> set[str]:
+    return {pod["metadata"]["name"] for pod in engine.pods(prefix)}
+
+
 def test_new_pods_replace_old_ones_under_load(engine: LocalEngine) -> None:
     serve(engine, "rolling", replicas=2)
     route = build_route("rolling", ("rolling", 1))
     engine.apply(route)
     url = engine.wait_programmed(route)
-    before = {pod["metadata"]["name"] for pod in engine.pods("rolling")}
-    changed = build_deployment("rolling", replicas=2, env={"DELAY": "0.01"})
-    changed["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = {
-        "preStop": {"sleep": {"seconds": 1}}
-    }
     with Load(url) as load:
-        engine.apply(changed)
+        for turn in range(3):
+            before = names_of(engine, "rolling")
+            changed = build_deployment("rolling", replicas=2, env={"TURN": str(turn)})
+            engine.apply(changed)
+            wait_until(
+                lambda before=before: not before & names_of(engine, "rolling"),
+                "the old pods are gone",
+            )
+            engine.wait_ready(changed)
+    assert load.failures == []
+    assert len(load.answers) > 50
+
+
+def test_replicas_come_and_go_under_load(engine: LocalEngine) -> None:
+    serve(engine, "scaling")
+    route = build_route("scaling", ("scaling", 1))
+    engine.apply(route)
+    url = engine.wait_programmed(route)
+    with Load(url) as load:
+        for replicas in (3, 1, 2, 1):
+            changed = build_deployment("scaling", replicas=replicas)
+            engine.apply(changed)
+            wait_until(
+                lambda replicas=replicas: len(names_of(engine, "scaling")) == replicas,
+                f"there are {replicas} pods",
+            )
+            engine.wait_ready(changed)
+    assert load.failures == []
+
+
+def test_a_pod_that_dies_costs_no_request_that_is_safe(engine: LocalEngine) -> None:
+    serve(engine, "dying", replicas=2, env={"DELAY": "0.05"})
+    route = build_route("dying", ("dying", 1))
+    engine.apply(route)
+    url = engine.wait_programmed(route)
+    with Load(url) as load:
+        for _ in range(3):
+            wait_until(lambda: load.count("dying") > 0, "requests go on")
+            victim = next(text.split()[1] for _, text in reversed(load.answers) if text)
+            psutil.Process(int(victim)).kill()
+            seen = len(load.answers)
+            wait_until(lambda seen=seen: len(load.answers) > seen + 10, "requests go on")
+            engine.wait_ready(build_deployment("dying", replicas=2))
+    assert load.failures == []
+
+
+def test_a_request_that_a_pod_may_have_worked_on_is_not_sent_twice(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    received = tmp_path / "received"
+    program = SERVER.replace(
+        "    def log_message",
+        "    def do_POST(self):\n"
+        f"        open({str(received)!r}, 'a').write('x')\n"
+        "        os._exit(1)\n"
+        "    def log_message",
+    )
+    serve(engine, "fatal", replicas=2, program=program)
+    route = build_route("fatal", ("fatal", 1))
+    engine.apply(route)
+    url = engine.wait_programmed(route)
+    assert httpx.post(url, trust_env=False).status_code == 503
+    assert received.read_text() == "x"
+
+
+def test_a_pod_gets_no_sigterm_before_envoy_has_let_go_of_it(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    """While Envoy is stopped (SIGSTOP) it cannot acknowledge, and the pod goes on answering."""
+    told = tmp_path / "told"
+    program = SERVER.replace(
+        "def stop(*_):", f"def stop(*_):\n    open({str(told)!r}, 'w').write('x')"
+    )
+    deployment = build_deployment("patient", program=program, replicas=2)
+    deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 60
+    engine.apply(deployment)
+    engine.apply(build_service("patient"))
+    engine.wait_ready(deployment)
+    route = build_route("patient", ("patient", 1))
+    engine.apply(route)
+    engine.wait_programmed(route)
+    envoy = psutil.Process(engine.http.get("/slipway/v1/engine").json()["envoy"]["pid"])
+    envoy.suspend()
+    try:
+        engine.apply({**deployment, "spec": {**deployment["spec"], "replicas": 1}})
         wait_until(
-            lambda: not before & {pod["metadata"]["name"] for pod in engine.pods("rolling")},
-            "the old pods are gone",
+            lambda: any("deletionTimestamp" in p["metadata"] for p in engine.pods("patient")),
+            "a pod is on its way out",
         )
-        engine.wait_ready(changed)
-    assert [f for f in load.failures if f[0] != 503 or "reset" not in f[1]] == []
+        version = engine.http.get(PODS).json()["metadata"]["resourceVersion"]
+        engine.http.get(
+            PODS, params={"watch": "1", "resourceVersion": version, "timeoutSeconds": "2"}
+        )
+        assert not told.exists()
+    finally:
+        envoy.resume()
+    wait_until(lambda: len(engine.pods("patient")) == 1, "the pod is gone")
+    assert told.exists()
 
 
 def test_a_missing_service_is_said_and_heals(engine: LocalEngine) -> None:

@@ -108,7 +108,37 @@ def test_the_listener_is_on_loopback_and_shares_its_port_with_nobody() -> None:
 def test_matches(match: Object, expected: Object) -> None:
     route = build_route("r", ("a", 1))
     route["spec"]["rules"][0]["matches"] = [match]
-    assert programme(route).route["virtual_hosts"][0]["routes"][0]["match"] == expected
+    assert programme(route).route["virtual_hosts"][0]["routes"][-1]["match"] == expected
+
+
+def test_only_safe_methods_are_asked_again_after_a_pod_may_have_seen_them() -> None:
+    safe, other = programme(build_route("r", ("a", 1))).route["virtual_hosts"][0]["routes"]
+    (method,) = safe["match"]["headers"]
+    assert method["name"] == ":method"
+    assert method["string_match"]["safe_regex"]["regex"] == "GET|HEAD|OPTIONS"
+    assert "headers" not in other["match"]
+    unseen = {"connect-failure", "refused-stream", "reset-before-request"}
+    assert set(other["route"]["retry_policy"]["retry_on"].split(",")) == unseen
+    assert set(safe["route"]["retry_policy"]["retry_on"].split(",")) == {*unseen, "reset"}
+
+
+@pytest.mark.parametrize(("method", "is_safe"), [("GET", True), ("POST", False)])
+def test_a_match_of_one_method_stays_one_route(method: str, is_safe: bool) -> None:
+    route = build_route("r", ("a", 1))
+    header = {"name": "h", "value": "v"}
+    route["spec"]["rules"][0]["matches"] = [{"method": method, "headers": [header]}]
+    (built,) = programme(route).route["virtual_hosts"][0]["routes"]
+    assert ("reset" in built["route"]["retry_policy"]["retry_on"].split(",")) is is_safe
+
+
+def test_what_goes_to_no_pod_is_not_asked_again() -> None:
+    (built,) = programme(build_route("r", ("a", 0))).route["virtual_hosts"][0]["routes"]
+    assert built["direct_response"] == {"status": 500}
+
+
+def test_retries_are_not_capped_by_a_breaker() -> None:
+    (cluster,) = programme(build_route("r", ("a", 1))).clusters.values()
+    assert cluster["circuit_breakers"]["thresholds"][0]["max_retries"] > 1000
 
 
 def test_a_mirror_takes_its_share_in_millionths() -> None:

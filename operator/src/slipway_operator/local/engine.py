@@ -59,9 +59,9 @@ class Engine:
         self._data = data
         self._lock = data.lock()
         self._store = Store(data.store)
-        self._pods = PodKeeper(store=self._store, data=data)
         self._endpoints = EndpointController(store=self._store)
         self._gateway = Gateway(store=self._store, data=data)
+        self._pods = PodKeeper(store=self._store, data=data, is_sent_to=self._gateway.sends_to)
         self._controllers: Sequence[Controller] = (
             ModelController(store=self._store, data=data),
             JobController(store=self._store),

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 Object = dict[str, Any]
 IDLE_SECONDS = 30.0
+LOOK_SECONDS = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,8 +57,11 @@ class _StoreSecrets(Secrets):
 class PodKeeper:
     """Runs the pods of one store."""
 
-    def __init__(self, *, store: Store, data: DataFolder) -> None:
-        self._store, self._data = store, data
+    def __init__(
+        self, *, store: Store, data: DataFolder, is_sent_to: Callable[[Object], bool]
+    ) -> None:
+        """``is_sent_to``: whether a new request may still reach a pod."""
+        self._store, self._data, self._is_sent_to = store, data, is_sent_to
         self._cookie = data.read_identity()
         self._pods: dict[str, _Pod] = {}
         self._loop = KeyedLoop(
@@ -205,12 +209,17 @@ class PodKeeper:
 
     # ── Ends ─────────────────────────────────────────────────────────────────────────────────
     async def _terminate(self, uid: str, known: _Pod, pod: Object) -> None:
-        """The end of a deleted pod: preStop, SIGTERM, grace, SIGKILL, gone."""
-        grace = read_grace(pod)
-        pause = max((_read_pre_stop(c) for c in pod["spec"]["containers"]), default=0.0)
-        if pause and any(known.keeper(c["name"]).is_alive() for c in pod["spec"]["containers"]):
+        """The end of a deleted pod: preStop, no request comes any more, SIGTERM, SIGKILL, gone."""
+        loop = asyncio.get_running_loop()
+        began, grace = loop.time(), read_grace(pod)
+        if any(known.keeper(c["name"]).is_alive() for c in pod["spec"]["containers"]):
+            pause = max((_read_pre_stop(c) for c in pod["spec"]["containers"]), default=0.0)
             await asyncio.sleep(min(pause, grace))
-        await self._remove(uid, known, grace_seconds=max(0.5, grace - pause))
+            # half of the grace at most: what is in flight needs its time too
+            while self._is_sent_to(pod) and loop.time() - began < grace / 2:  # noqa: ASYNC110  Envoy tells nobody
+                await asyncio.sleep(LOOK_SECONDS)
+        left = grace - (loop.time() - began)
+        await self._remove(uid, known, grace_seconds=max(0.5, left))
         with contextlib.suppress(NotFound):
             self._store.delete(POD, namespace_of(pod), name_of(pod), uid=uid, now=True)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from slipway_operator.local.endpoints import SERVICE_LABEL
+from slipway_operator.local.gateway.retries import spread_by_method
 from slipway_operator.local.objects import key_of, labels_of, namespace_of
 from slipway_operator.local.ports import LOOPBACK
 
@@ -155,8 +156,9 @@ def _build_rule(rule: Mapping[str, Any], backends: _Backends) -> list[Object]:
     else:
         action["weighted_clusters"] = {"clusters": clusters}
     return [
-        {**result, "match": _build_match(match)}
+        built
         for match in rule.get("matches") or ({"path": {"type": "PathPrefix", "value": "/"}},)
+        for built in spread_by_method({**result, "match": _build_match(match)})
     ]
 
 
@@ -276,6 +278,7 @@ def _build_cluster(name: str, port: Mapping[str, Any], file: Path) -> Object:
                     "max_connections": MAX_IN_FLIGHT,
                     "max_pending_requests": MAX_IN_FLIGHT,
                     "max_requests": MAX_IN_FLIGHT,
+                    "max_retries": MAX_IN_FLIGHT,
                 }
             ]
         },

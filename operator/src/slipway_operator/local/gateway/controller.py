@@ -16,6 +16,7 @@ import httpx
 from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.queue import Backoff, KeyedLoop
 from slipway_operator.local.changes import Change
+from slipway_operator.local.container_keeper import read_ports
 from slipway_operator.local.datafolder import DataFolder
 from slipway_operator.local.errors import Conflict, EngineError, NotFound
 from slipway_operator.local.gateway.config import Programme, RouteRefused, build_programme
@@ -97,6 +98,18 @@ class Gateway:
     def describe(self) -> Object:
         """What ``/slipway/v1/engine`` says of Envoy."""
         return {"envoy": {"pid": self._envoy.pid}}
+
+    def sends_to(self, pod: Mapping[str, Any]) -> bool:
+        """Whether a new request may still reach this pod: a slice has it, or Envoy does."""
+        if not self._envoy.is_running():
+            return False
+        if self._delivery.sends_to(read_ports(pod).values()):
+            return True
+        return any(
+            (endpoint.get("targetRef") or {}).get("uid") == uid_of(pod)
+            for slice_ in self._store.list(ENDPOINT_SLICE, namespace=namespace_of(pod))
+            for endpoint in slice_.get("endpoints") or ()
+        )
 
     async def close(self) -> None:
         """Stop working; Envoy goes on serving."""

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,11 @@ class Delivery:
         self._envoy = envoy
         self._folder = envoy.folder
         self._retired: dict[str, float] = {}
+        self._sent_to = _read_endpoint_ports(self._folder)
+
+    def sends_to(self, ports: Collection[int]) -> bool:
+        """Whether Envoy may send a new request to one of these ports, as far as it has said."""
+        return not self._sent_to.isdisjoint(ports)
 
     def prepare(self) -> None:
         """Have the files there that Envoy wants at its start: clusters as known, no listener yet.
@@ -52,6 +57,9 @@ class Delivery:
             httpx.HTTPError: Envoy does not answer. OSError: the disk is full.
         """
         clusters: dict[str, Object] = {}
+        endpoints = {n: e for programme in programmes for n, e in programme.endpoints.items()}
+        wanted = {port for each in endpoints.values() for port in list_ports(each)}
+        self._sent_to |= wanted
         for programme in programmes:
             for name, assignment in programme.endpoints.items():
                 self._write(name_file("eds", name), [assignment])
@@ -66,6 +74,8 @@ class Delivery:
             self._write(name_file("rds", programme.key), [programme.route])
         self._write("lds.json", [programme.listener for programme in programmes])
         troubles = await self._await_routes(programmes)
+        if await self._await_endpoints(endpoints):
+            self._sent_to = wanted
         now = time.monotonic()
         self._retired = {
             name: self._retired.get(name, now) for name in known if name not in clusters
@@ -132,6 +142,19 @@ class Delivery:
             return None
         return f"Envoy did not take the clusters: {self._read_complaint()}"
 
+    async def _await_endpoints(self, endpoints: Mapping[str, Object]) -> bool:
+        """Wait until no request goes to an address that these clusters have no more."""
+        versions = {
+            f"cluster.{name}.version_text": compute_version([each])
+            for name, each in endpoints.items()
+        }
+
+        async def took() -> bool:
+            texts = await self._envoy.read_texts(r"^cluster\.httproute/.*\.version_text$")
+            return versions.items() <= texts.items()
+
+        return await _poll(took)
+
     async def _await_routes(self, programmes: Sequence[Programme]) -> dict[str, str]:
         """Wait until listeners and routes serve; by route key, what Envoy said against one."""
         troubles: dict[str, str] = {}
@@ -174,6 +197,25 @@ class Delivery:
         except OSError:
             lines = []
         return lines[-1][-300:] if lines else "it did not say why"
+
+
+def list_ports(assignment: Mapping[str, Any]) -> set[int]:
+    """Every port that a ClusterLoadAssignment sends to."""
+    return {
+        int(host["endpoint"]["address"]["socket_address"]["port_value"])
+        for locality in assignment["endpoints"]
+        for host in locality["lb_endpoints"]
+    }
+
+
+def _read_endpoint_ports(folder: Path) -> set[int]:
+    """Every port that an Envoy of an earlier engine may send to."""
+    found: set[int] = set()
+    for path in folder.glob("eds-*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            for assignment in json.loads(path.read_text())["resources"]:
+                found |= list_ports(assignment)
+    return found
 
 
 def read_served_ports(folder: Path) -> dict[str, int]:
