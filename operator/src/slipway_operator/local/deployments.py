@@ -4,86 +4,54 @@ A pod's name holds its ordinal and the template's hash, so a crash between any t
 pod twice. Writes the deployment's status. Processes are ``pods``' business.
 """
 
-import copy
 import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from slipway_operator.edges.clock import parse_time, utc_now
-from slipway_operator.edges.queue import Backoff, KeyedLoop
-from slipway_operator.local.changes import Change
 from slipway_operator.local.kinds import DEPLOYMENT, POD
 from slipway_operator.local.objects import (
     child_name,
     find_condition,
     is_deleting,
-    is_owned_by,
-    key_of,
     labels_of,
     name_of,
     namespace_of,
-    owner_reference,
     set_condition,
     short_hash,
-    split_key,
     uid_of,
 )
+from slipway_operator.local.pod_owner import PodOwner, build_pod
 from slipway_operator.local.store import Store
 
 Object = dict[str, Any]
 HASH_LABEL: Final = "pod-template-hash"
 
 
-class DeploymentController:
+class DeploymentController(PodOwner):
     """Makes pods for deployments and writes deployments' statuses."""
 
     def __init__(self, *, store: Store) -> None:
-        self._store = store
-        self._loop = KeyedLoop(
-            name="deployment",
-            handler=self._sync,
-            backoff=Backoff(first_seconds=0.5, cap_seconds=10.0),
-        )
+        super().__init__(kind=DEPLOYMENT, store=store)
 
-    def notice(self, change: Change) -> None:
-        """Wake the deployment that a change concerns."""
-        if change.kind is DEPLOYMENT:
-            self._loop.wake(key_of(change.object))
-        elif change.kind is POD:
-            for reference in change.object["metadata"].get("ownerReferences") or ():
-                if reference.get("kind") == DEPLOYMENT.kind:
-                    self._loop.wake(f"{namespace_of(change.object)}/{reference['name']}")
-
-    def resync(self) -> None:
-        """Wake every deployment."""
-        for deployment in self._store.list(DEPLOYMENT):
-            self._loop.wake(key_of(deployment))
-
-    async def close(self) -> None:
-        """Stop working."""
-        await self._loop.close()
-
-    async def _sync(self, key: str) -> float | None:
-        namespace, name = split_key(key)
-        deployment = self._store.find(DEPLOYMENT, namespace, name)
-        if deployment is None or is_deleting(deployment):
-            return None
-        uid = uid_of(deployment)
-        wanted = int(deployment["spec"].get("replicas", 1))
-        template_hash = short_hash(
-            json.dumps(deployment["spec"]["template"], sort_keys=True), length=10
-        )
-        pods = [p for p in self._store.list(POD, namespace=namespace) if is_owned_by(p, uid)]
+    def sync(self, owner: Object, pods: list[Object]) -> float | None:
+        """As many pods of the newest template as asked for; old ones go as new ones are ready."""
+        wanted = int(owner["spec"].get("replicas", 1))
+        template_hash = short_hash(json.dumps(owner["spec"]["template"], sort_keys=True), length=10)
         living = [p for p in pods if not is_deleting(p)]
         new = [p for p in living if labels_of(p).get(HASH_LABEL) == template_hash]
         old = [p for p in living if labels_of(p).get(HASH_LABEL) != template_hash]
         for ordinal in range(wanted):
-            pod = _build_pod(deployment, template_hash, ordinal)
+            pod = build_pod(
+                owner,
+                name=_pod_name(owner, template_hash, ordinal),
+                labels={HASH_LABEL: template_hash},
+            )
             leaving = any(name_of(p) == name_of(pod) and is_deleting(p) for p in pods)
             if not leaving and not any(name_of(p) == name_of(pod) for p in new):
                 new.append(self._store.apply(pod, manager="slipway-deployments"))
-        surplus = [p for p in new if not _is_ordinal_within(p, deployment, template_hash, wanted)]
+        surplus = [p for p in new if not _is_ordinal_within(p, owner, template_hash, wanted)]
         ready = [p for p in new if _is_ready(p)]
         if len(ready) >= wanted:
             surplus += old
@@ -94,8 +62,8 @@ class DeploymentController:
             surplus += unready_old if ready_old else []
             surplus += ready_old[: max(0, len(ready) + len(ready_old) - wanted)]
         for pod in surplus:
-            self._store.delete(POD, namespace, name_of(pod), uid=uid_of(pod))
-        return self._write_status(deployment, living, new, wanted)
+            self._store.delete(POD, namespace_of(pod), name_of(pod), uid=uid_of(pod))
+        return self._write_status(owner, living, new, wanted)
 
     def _write_status(
         self, deployment: Object, living: list[Object], new: list[Object], wanted: int
@@ -171,20 +139,3 @@ def _is_ordinal_within(
     pod: Mapping[str, Any], deployment: Mapping[str, Any], template_hash: str, wanted: int
 ) -> bool:
     return any(name_of(pod) == _pod_name(deployment, template_hash, n) for n in range(wanted))
-
-
-def _build_pod(deployment: Mapping[str, Any], template_hash: str, ordinal: int) -> Object:
-    template = copy.deepcopy(deployment["spec"]["template"])
-    metadata = dict(template.get("metadata") or {})
-    return {
-        "apiVersion": POD.api_version,
-        "kind": POD.kind,
-        "metadata": {
-            "name": _pod_name(deployment, template_hash, ordinal),
-            "namespace": namespace_of(deployment),
-            "labels": {**(metadata.get("labels") or {}), HASH_LABEL: template_hash},
-            "annotations": dict(metadata.get("annotations") or {}),
-            "ownerReferences": [owner_reference(deployment)],
-        },
-        "spec": template["spec"],
-    }

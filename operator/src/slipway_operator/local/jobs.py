@@ -4,71 +4,39 @@ The pod's name follows from the job and the attempt, so a crash between any two 
 second pod. Ended jobs go after ``ttlSecondsAfterFinished``. Processes are ``pods``' business.
 """
 
-import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
 from slipway_operator.edges.clock import parse_time, render_time, utc_now
-from slipway_operator.edges.queue import Backoff, KeyedLoop
-from slipway_operator.local.changes import Change
-from slipway_operator.local.kinds import JOB, POD
+from slipway_operator.edges.queue import Backoff
+from slipway_operator.local.kinds import JOB
 from slipway_operator.local.objects import (
     child_name,
     find_condition,
-    is_deleting,
-    is_owned_by,
-    key_of,
     name_of,
     namespace_of,
-    owner_reference,
     set_condition,
     short_hash,
-    split_key,
     uid_of,
 )
+from slipway_operator.local.pod_owner import PodOwner, build_pod
 from slipway_operator.local.store import Store
 
 Object = dict[str, Any]
 RETRIES: Final = Backoff(first_seconds=2.0, cap_seconds=60.0)
 
 
-class JobController:
+class JobController(PodOwner):
     """Makes pods for jobs and writes jobs' statuses."""
 
     def __init__(self, *, store: Store) -> None:
-        self._store = store
-        self._loop = KeyedLoop(
-            name="job", handler=self._sync, backoff=Backoff(first_seconds=0.5, cap_seconds=10.0)
-        )
+        super().__init__(kind=JOB, store=store)
 
-    def notice(self, change: Change) -> None:
-        """Wake the job that a change concerns."""
-        if change.kind is JOB:
-            self._loop.wake(key_of(change.object))
-        elif change.kind is POD:
-            for reference in change.object["metadata"].get("ownerReferences") or ():
-                if reference.get("kind") == JOB.kind:
-                    self._loop.wake(f"{namespace_of(change.object)}/{reference['name']}")
-
-    def resync(self) -> None:
-        """Wake every job."""
-        for job in self._store.list(JOB):
-            self._loop.wake(key_of(job))
-
-    async def close(self) -> None:
-        """Stop working."""
-        await self._loop.close()
-
-    async def _sync(self, key: str) -> float | None:
-        namespace, name = split_key(key)
-        job = self._store.find(JOB, namespace, name)
-        if job is None or is_deleting(job):
-            return None
+    def sync(self, owner: Object, pods: list[Object]) -> float | None:
+        """One pod at a time, until one succeeds or the job has failed for good."""
+        job = owner
         if find_condition(job, "Complete") or find_condition(job, "Failed"):
             return self._expire(job)
-        pods = [
-            p for p in self._store.list(POD, namespace=namespace) if is_owned_by(p, uid_of(job))
-        ]
         status = dict(job.get("status") or {})
         failed = [p for p in pods if _phase(p) == "Failed"]
         succeeded = [p for p in pods if _phase(p) == "Succeeded"]
@@ -101,7 +69,7 @@ class JobController:
                 status["startTime"] = render_time(utc_now())
                 status["active"], wait = 1, None
         status["conditions"] = conditions
-        self._store.set_status(JOB, namespace, name, uid_of(job), status)
+        self._store.set_status(JOB, namespace_of(job), name_of(job), uid_of(job), status)
         if not active and not conditions and wait is None:
             self._store.apply(_build_pod(job, attempt=len(failed)), manager="slipway-jobs")
         return wait
@@ -151,26 +119,17 @@ def _compute_wait(failed: list[Object]) -> float:
 
 
 def _build_pod(job: Mapping[str, Any], *, attempt: int) -> Object:
-    template = copy.deepcopy(job["spec"]["template"])
-    metadata = dict(template.get("metadata") or {})
-    labels = dict(metadata.get("labels") or {})
-    labels["batch.kubernetes.io/job-name"] = name_of(job)
-    labels["batch.kubernetes.io/controller-uid"] = uid_of(job)
-    spec = template["spec"]
-    spec.setdefault("restartPolicy", "Never")
+    suffix = short_hash(uid_of(job), str(attempt), length=5)
+    pod = build_pod(
+        job,
+        name=child_name(name_of(job), suffix),
+        labels={
+            "batch.kubernetes.io/job-name": name_of(job),
+            "batch.kubernetes.io/controller-uid": uid_of(job),
+        },
+    )
+    pod["spec"].setdefault("restartPolicy", "Never")
     deadline = job["spec"].get("activeDeadlineSeconds")
     if deadline is not None:
-        spec.setdefault("activeDeadlineSeconds", deadline)
-    suffix = short_hash(uid_of(job), str(attempt), length=5)
-    return {
-        "apiVersion": POD.api_version,
-        "kind": POD.kind,
-        "metadata": {
-            "name": child_name(name_of(job), suffix),
-            "namespace": namespace_of(job),
-            "labels": labels,
-            "annotations": dict(metadata.get("annotations") or {}),
-            "ownerReferences": [owner_reference(job)],
-        },
-        "spec": spec,
-    }
+        pod["spec"].setdefault("activeDeadlineSeconds", deadline)
+    return pod
