@@ -12,6 +12,9 @@ RUN := $(UV) run --frozen --no-sync
 PYTEST := $(RUN) python -m pytest
 # Two workers: the suites share nothing but loopback, and every engine has its own folder and ports.
 WORKERS ?= 2
+# A worker takes whole files, in the order of the tree: the stories, which take longest, come first.
+# xdist's own order (most tests first) leaves them for last, one worker idle beside the other.
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 PURE := api state decide resources routing steering plan
 COVERAGE := $(foreach package,$(PURE),--cov=slipway_operator.$(package)) --cov-branch --cov-report=term
 
@@ -47,7 +50,7 @@ setup: .venv/.synced ## Install everything that is needed, into .venv and ~/.cac
 .PHONY: test
 test: setup examples check ## All checks and all tests
 	@echo "· running every test ($(WORKERS) workers)"
-	@$(PYTEST) -n $(WORKERS) --dist loadfile $(COVERAGE) tests
+	@$(PYTEST) $(SPREAD) $(COVERAGE) tests
 
 .PHONY: check
 check: setup ## Formatting, lint, import layers, types
@@ -59,11 +62,11 @@ check: setup ## Formatting, lint, import layers, types
 
 .PHONY: test-fast
 test-fast: setup ## Unit, property, golden and contract tests only (seconds)
-	@$(PYTEST) -q -n $(WORKERS) --dist loadfile $(COVERAGE) tests/unit tests/property tests/golden tests/contract
+	@$(PYTEST) -q $(SPREAD) $(COVERAGE) tests/unit tests/property tests/golden tests/contract
 
 .PHONY: test-engine
 test-engine: setup examples ## Tests on the running laptop engine only
-	@$(PYTEST) -q -n $(WORKERS) --dist loadfile tests/integration tests/behaviour
+	@$(PYTEST) -q $(SPREAD) tests/behaviour tests/integration
 
 .PHONY: bench
 bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)

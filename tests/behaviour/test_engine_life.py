@@ -1,13 +1,17 @@
 """The engine's own life: killed at any moment, started twice, a port taken, a full disk."""
 
 import contextlib
+import hashlib
 import json
 import random
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,17 +34,46 @@ def own(tmp_path: Path) -> Iterator[Laptop]:
     assert engine.processes() == []
 
 
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A model that was built once for all stories that are not about building."""
+
+    document: dict[str, Any]
+    artifacts: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("built")
+    path = models.classifier(folder / "model.joblib")
+    digest = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    document = deployment("model", f"file:{path}", model={"digest": digest})
+    engine = Laptop(data=folder / "data")
+    engine.start()
+    engine.apply(document)
+    engine.wait("model", is_true("Ready"))
+    assert engine.run("down").code == 0
+    return Built(document=document, artifacts=engine.data / "artifacts")
+
+
+@pytest.fixture
+def with_model(own: Laptop, built: Built) -> dict[str, Any]:
+    """What `own` serves without a build: its store has the artifact, and the digest is stated."""
+    shutil.copytree(built.artifacts, own.data / "artifacts", dirs_exist_ok=True)
+    return built.document
+
+
 def test_a_killed_engine_costs_no_request_and_its_successor_goes_on(
-    own: Laptop, tmp_path: Path
+    own: Laptop, with_model: dict[str, Any]
 ) -> None:
-    path = models.classifier(tmp_path / "model.joblib")
-    own.apply(deployment("lives", f"file:{path}"))
-    before = own.wait("lives", is_true("UpToDate"))
+    own.apply(with_model)
+    before = own.wait("model", is_true("UpToDate"))
+    assert not before["status"]["build"].get("attempt"), "nothing was built"
     with Load(url=before["status"]["url"] + "/predict", body=[ROW]) as load:
         own.kill_engine()
         load.wait_for(25)
         own.start()
-        after = own.wait("lives", is_true("UpToDate"))
+        after = own.wait("model", is_true("UpToDate"))
         load.wait_for(25)
     assert load.failed == []
     assert after["status"]["stableRevision"] == before["status"]["stableRevision"]
@@ -97,27 +130,24 @@ def hold_ports(stack: contextlib.ExitStack, first: int, end: int) -> set[int]:
     return held
 
 
-def test_a_port_that_is_taken_is_passed_over(own: Laptop, tmp_path: Path) -> None:
-    path = models.regression(tmp_path / "model.joblib")
+def test_a_port_that_is_taken_is_passed_over(own: Laptop, with_model: dict[str, Any]) -> None:
     with contextlib.ExitStack() as stack:
         held = hold_ports(stack, 8080, 8090)
-        own.apply(deployment("port", f"file:{path}"))
-        found = own.wait("port", is_true("Ready"))
+        own.apply(with_model)
+        found = own.wait("model", is_true("Ready"))
         assert held
         assert int(found["status"]["url"].rsplit(":", 1)[1]) not in held
-        body = [{"age": 1.0, "income": 1.0}]
-        assert own.post(found, "/predict", json=body).status_code == 200
+        assert own.post(found, "/predict", json=[ROW]).status_code == 200
 
 
 def test_a_model_keeps_its_address_and_says_when_somebody_took_it(
-    own: Laptop, tmp_path: Path
+    own: Laptop, with_model: dict[str, Any]
 ) -> None:
-    path = models.regression(tmp_path / "model.joblib")
     # An address far from where other engines look, so that nobody else comes by it meanwhile.
     with contextlib.ExitStack() as stack:
         hold_ports(stack, 8080, 8140)
-        own.apply(deployment("address", f"file:{path}"))
-        found = own.wait("address", is_true("Ready"))
+        own.apply(with_model)
+        found = own.wait("model", is_true("Ready"))
     port = int(found["status"]["url"].rsplit(":", 1)[1])
     assert own.run("down").code == 0
     with socket.socket() as thief:
@@ -125,9 +155,9 @@ def test_a_model_keeps_its_address_and_says_when_somebody_took_it(
         thief.bind(("127.0.0.1", port))
         thief.listen()
         own.start()
-        taken = own.wait("address", has_reason("PortTaken"))
+        taken = own.wait("model", has_reason("PortTaken"))
         assert str(port) in condition(taken, "Ready")["message"]
-    healed = own.wait("address", is_true("Ready"))
+    healed = own.wait("model", is_true("Ready"))
     assert healed["status"]["url"] == found["status"]["url"]
 
 
@@ -147,10 +177,9 @@ def test_down_keeps_the_objects_and_up_serves_them_again(own: Laptop, tmp_path: 
     assert after["status"]["build"]["job"] == before["status"]["build"]["job"]
 
 
-def test_down_cleans_up_after_a_killed_engine(own: Laptop, tmp_path: Path) -> None:
-    path = models.regression(tmp_path / "model.joblib")
-    own.apply(deployment("orphan", f"file:{path}"))
-    own.wait("orphan", is_true("Ready"))
+def test_down_cleans_up_after_a_killed_engine(own: Laptop, with_model: dict[str, Any]) -> None:
+    own.apply(with_model)
+    own.wait("model", is_true("Ready"))
     own.kill_engine()
     assert own.processes() != []
     assert own.run("down").code == 0

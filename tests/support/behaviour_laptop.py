@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,20 +46,22 @@ class Laptop:
 
     def run(self, *arguments: str, text: str | None = None, timeout: float = HANG_SECONDS) -> Said:
         """Run `slipway ARGUMENTS` against this engine and wait for its end."""
-        environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **self.environment}
-        environment["SLIPWAY_DATA"] = str(self.data)
         done = subprocess.run(
             [str(SLIPWAY), *arguments],
             input=text,
             capture_output=True,
             text=True,
-            env=environment,
+            env=self._environment(),
             timeout=timeout,
             check=False,
         )
         said = Said(code=done.returncode, out=done.stdout, err=done.stderr)
         assert "Traceback" not in said.text, f"a traceback met the user:\n{said.text}"
         return said
+
+    def _environment(self) -> dict[str, str]:
+        base = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **self.environment}
+        return {**base, "SLIPWAY_DATA": str(self.data)}
 
     def start(self) -> None:
         said = self.run("up", "--detach")
@@ -79,14 +82,36 @@ class Laptop:
         return found
 
     def wait(self, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The object once `holds` is true of it; fails with the object's story otherwise."""
-        deadline = time.monotonic() + HANG_SECONDS
-        while time.monotonic() < deadline:
-            found = self.get(name)
-            if settled(found) and holds(found):
-                return found
-            time.sleep(0.2)
-        raise AssertionError(f"never came true:\n{self.run('describe', name).text}")
+        """The object once `holds` is true of it; fails with the object's story otherwise.
+
+        One `slipway get -w` tells every change: asking again and again by new processes would take
+        the very processor that the engine and the build wait for.
+        """
+        watch = subprocess.Popen(
+            [str(SLIPWAY), "get", name, "-w", "-o", "json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self._environment(),
+        )
+        guard = threading.Timer(HANG_SECONDS, watch.kill)
+        guard.start()
+        said = ""
+        try:
+            assert watch.stdout is not None
+            for line in watch.stdout:
+                said += line
+                if line != "}\n":  # the end of an object, printed with indents
+                    continue
+                found: dict[str, Any] = json.loads(said)
+                said = ""
+                if settled(found) and holds(found):
+                    return found
+        finally:
+            guard.cancel()
+            watch.kill()
+            watch.communicate()
+        raise AssertionError(f"never came true: {said}\n{self.run('describe', name).text}")
 
     def eventually(self, holds: Callable[[], bool]) -> None:
         """Wait until `holds` is true; the deadline is a hang guard."""

@@ -54,7 +54,7 @@ def print_table(
 
 def print_json(value: Any) -> None:
     """JSON on standard output, for programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
 
 
 def print_yaml(value: Any) -> None:
@@ -62,3 +62,4 @@ def print_yaml(value: Any) -> None:
     import yaml
 
     yaml.safe_dump(value, sys.stdout, sort_keys=False, allow_unicode=True, width=100)
+    sys.stdout.flush()

@@ -111,8 +111,7 @@ class Engine:
             for task in watching:
                 task.cancel()
             await self._shut_down()
-            await kubectl.close()
-            await api.close()
+            await asyncio.gather(kubectl.close(), api.close())
             self._store.close()
             self._data.address.unlink(missing_ok=True)
             self._lock.release()
