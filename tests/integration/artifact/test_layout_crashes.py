@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from killed import DIES_AT_STEP
 from slipway_runtime.artifact.oci import (
     OciLayout,
     StoreError,
@@ -19,24 +20,9 @@ from slipway_runtime.artifact.oci import (
     parse_store,
 )
 
-_WRITER = """
-import os, signal, sys
-from pathlib import Path
+_WRITER = f"""{DIES_AT_STEP}
 from slipway_runtime.artifact.oci import OciLayout
-folder, die_at, name = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-done = 0
-def step(real):
-    def wrapped(*arguments, **options):
-        global done
-        done += 1
-        if done == die_at:
-            os.kill(os.getpid(), 9)
-        return real(*arguments, **options)
-    return wrapped
-# Every place at which bytes or names reach the disk.
-os.fsync = step(os.fsync)
-Path.replace = step(Path.replace)
-Path.open = step(Path.open)
+folder, name = Path(sys.argv[1]), sys.argv[3]
 layout = OciLayout(folder)
 layout.prepare()
 config = layout.add_blob(lambda stream: stream.write(name.encode()))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from killed import DIES_AT_STEP
 from slipway_operator.local.artifact_collector import ArtifactCollector
 from slipway_operator.local.artifact_sweep import MOST_BLOBS, sweep
 from slipway_operator.local.artifacts import list_entries, read_artifacts
@@ -60,24 +61,9 @@ def count_blobs(layout: OciLayout) -> int:
 
 
 # ── The sweep ────────────────────────────────────────────────────────────────────────────────
-_SWEEPER = """
-import os, sys
-from pathlib import Path
+_SWEEPER = f"""{DIES_AT_STEP}
 from slipway_operator.local.artifact_sweep import sweep
-layout, die_at, unwanted = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
-done = 0
-def step(real):
-    def wrapped(*arguments, **options):
-        global done
-        done += 1
-        if done == die_at:
-            os.kill(os.getpid(), 9)
-        return real(*arguments, **options)
-    return wrapped
-# Every place at which bytes or names reach the disk.
-os.fsync = step(os.fsync)
-for name in ("replace", "open", "unlink"):
-    setattr(Path, name, step(getattr(Path, name)))
+layout, unwanted = Path(sys.argv[1]), sys.argv[3:]
 sweep(layout, unwanted=unwanted, written_before=float("inf"))
 """
 

@@ -144,6 +144,7 @@ def test_a_request_that_a_pod_may_have_worked_on_is_not_sent_twice(
     route = build_route("fatal", ("fatal", 1))
     engine.apply(route)
     url = engine.wait_programmed(route)
+    wait_until(lambda: httpx.get(url, trust_env=False).status_code == 200, "an answer")
     assert httpx.post(url, trust_env=False).status_code == 503
     assert received.read_text() == "x"
 
