@@ -21,6 +21,10 @@ from local_engine import (
 
 pytestmark = pytest.mark.engine
 PODS = "/api/v1/namespaces/default/pods"
+SLICES = (
+    "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    "?labelSelector=kubernetes.io/service-name=dying"
+)
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +122,20 @@ def test_a_pod_that_dies_costs_no_request_that_is_safe(engine: LocalEngine) -> N
     route = build_route("dying", ("dying", 1))
     engine.apply(route)
     url = engine.wait_programmed(route)
+
+    def restarts() -> int:
+        """How often a container was started again, once all are ready; -1 before."""
+        found = [p["status"]["containerStatuses"][0] for p in engine.pods("dying")]
+        return sum(c["restartCount"] for c in found) if all(c["ready"] for c in found) else -1
+
     with Load(url) as load:
-        for _ in range(3):
-            wait_until(lambda: load.count("dying") > 0, "requests go on")
-            victim = next(text.split()[1] for _, text in reversed(load.answers) if text)
-            psutil.Process(int(victim)).kill()
+        for turn in (1, 2, 3):
             seen = len(load.answers)
             wait_until(lambda seen=seen: len(load.answers) > seen + 10, "requests go on")
-            engine.wait_ready(build_deployment("dying", replicas=2))
+            psutil.Process(int(load.answers[-1][1].split()[1])).kill()
+            # only then the other one: with none left there would be nobody to ask
+            wait_until(lambda turn=turn: restarts() == turn, "it is back")
+            wait_until(lambda: len(engine.http.get(SLICES).json()["items"]) >= 2, "both are known")
     assert load.failures == []
 
 

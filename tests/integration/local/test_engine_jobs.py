@@ -67,7 +67,7 @@ def test_a_failed_step_ends_the_job_and_later_ones_never_run(engine: LocalEngine
 
 
 def test_a_step_out_of_time_is_ended(engine: LocalEngine) -> None:
-    job = build_job("late", "import time; time.sleep(60)", spec={"activeDeadlineSeconds": 1})
+    job = build_job("late", "import time; time.sleep(60)", spec={"activeDeadlineSeconds": 3})
     condition = finish(engine, job)
     assert (condition["type"], condition["reason"]) == ("Failed", "DeadlineExceeded")
     assert states(engine, job)[0]["terminated"]["exitCode"] == 143
@@ -107,12 +107,14 @@ def test_an_ended_job_goes_after_its_time_and_takes_its_pod_along(engine: LocalE
     wait_until(lambda: engine.pods("brief") == [], "its pod is gone")
 
 
+def phase_of(pod: dict[str, Any]) -> str:
+    return str((pod.get("status") or {}).get("phase"))
+
+
 def test_a_deleted_job_takes_its_processes_along(engine: LocalEngine) -> None:
     job = build_job("gone", "import time; print('here', flush=True); time.sleep(60)")
     engine.apply(job).raise_for_status()
-    wait_until(
-        lambda: [p for p in engine.pods("gone") if p["status"].get("phase") == "Running"], "it runs"
-    )
+    wait_until(lambda: [p for p in engine.pods("gone") if phase_of(p) == "Running"], "it runs")
     pid_file = next(engine.data.glob("runs/pods/*/containers/step0/0/state.json"), None)
     assert pid_file is not None
     engine.delete(job)
