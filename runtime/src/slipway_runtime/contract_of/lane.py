@@ -12,6 +12,7 @@ from slipway_runtime.contract_of.reading import ColumnReading, is_missing, plain
 from slipway_runtime.contract_of.unwrap import allows_missing
 
 MAX_POINTS = 64
+MAX_TWINS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +150,21 @@ def note_thresholds(lane: Lane, columns: Sequence[ColumnReading], values: object
     reading = columns[lane.column]
     found = np.unique(np.asarray(values, dtype=np.float64))
     found = found[np.isfinite(found)]
+    if lane.exact:
+        _note_twins(reading, found)
     noted = reading.points if lane.exact else reading.near
     room = MAX_POINTS - len(noted)
     if room <= 0:
         return
     kept = found[np.unique(np.linspace(0, len(found) - 1, min(room, len(found))).astype(int))]
     noted.update(lane.to_raw(value) for value in kept)
+
+
+def _note_twins(
+    reading: ColumnReading, found: "np.ndarray[tuple[int], np.dtype[np.float64]]"
+) -> None:
+    """Two thresholds in one float32 had data between them: a value that float32 misplaces."""
+    with np.errstate(over="ignore"):
+        single = found.astype(np.float32)
+    for place in np.flatnonzero(single[:-1] == single[1:])[: MAX_TWINS - len(reading.twins)]:
+        reading.twins.add(float((found[place] + found[place + 1]) / 2))

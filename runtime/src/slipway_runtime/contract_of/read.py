@@ -75,7 +75,9 @@ def merge_samples(reading: ModelReading, samples: Table) -> ModelReading:
 def _merge_column(
     column: ColumnReading, values: "np.ndarray[tuple[int], np.dtype[np.generic]]"
 ) -> ColumnReading:
-    merged = replace(column, points=set(column.points), near=set(column.near))
+    merged = replace(
+        column, points=set(column.points), near=set(column.near), twins=set(column.twins)
+    )
     holes = np.array([is_missing(value) for value in values.tolist()], dtype=bool)
     known = values[~holes]
     if holes.any():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slipway_runtime.contract_of.decimals import are_decimals, beside_decimal
 from slipway_runtime.contract_of.reading import (
     ColumnReading,
     ModelReading,
@@ -101,9 +102,16 @@ def column_levels(column: ColumnReading, chooser: np.random.Generator) -> NDArra
 
 
 def _number_levels(column: ColumnReading) -> NDArray[np.float64]:
-    """Numbers that float32 holds exactly, so that both models see the same value at a threshold."""
-    levels: list[float] = []
-    for point in sorted(column.points):
+    """Numbers that float32 holds exactly, so that both models see the same value at a threshold.
+
+    A threshold that is a short decimal was learnt from decimals: there, those beside it are tried.
+    """
+    levels: list[float] = sorted(column.twins)
+    points = np.array(sorted(column.points), dtype=np.float64)
+    for point, is_decimal in zip(points.tolist(), are_decimals(points).tolist(), strict=True):
+        if is_decimal:
+            levels += beside_decimal(point)
+            continue
         below = np.float32(point)
         if float(below) > point:
             below = np.nextafter(below, np.float32(-np.inf))
