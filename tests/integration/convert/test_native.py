@@ -13,7 +13,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OrdinalEncoder,
+    SplineTransformer,
+    StandardScaler,
+)
 
 import convert_models as given
 from slipway_runtime.errors import BuildError
@@ -30,9 +35,11 @@ def _function() -> Any:
 
 
 def _indicator() -> Any:
-    table = given.penguins()
-    model = make_pipeline(given.penguin_columns(add_indicator=True), LogisticRegression())
-    return model.fit(table[given.NUMBERS + given.TEXTS], table["species"])
+    return given.penguin_pipeline(add_indicator=True)
+
+
+def _spline() -> Any:
+    return make_pipeline(SplineTransformer(), Ridge()).fit(DIABETES.data, DIABETES.target)
 
 
 def _tuned() -> Any:
@@ -74,6 +81,7 @@ def _stripped_text() -> Any:
 CASES: dict[str, tuple[Any, pd.DataFrame | None, str, str]] = {
     "a function": (_function, None, "ConversionUnsupported", "FunctionTransformer"),
     "no converter": (_logarithm, None, "ConversionUnsupported", "TransformedTargetRegressor"),
+    "no converter for a step": (_spline, None, "ConversionUnsupported", "SplineTransformer"),
     "stripped accents": (_stripped_text, None, "ConversionUnsupported", "strip_accents"),
     "denied: indicator": (_indicator, None, "ConversionUnsupported", "add_indicator"),
     "denied: threshold": (_tuned, None, "ConversionUnsupported", "TunedThreshold"),
