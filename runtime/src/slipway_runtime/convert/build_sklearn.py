@@ -38,7 +38,7 @@ from slipway_runtime.convert.from_sklearn import OPSET, list_inputs
 from slipway_runtime.convert.load import Loaded, load_model
 from slipway_runtime.convert.native import measure_native
 from slipway_runtime.convert.original import Original, Outputs, open_original
-from slipway_runtime.convert.session import feeds_of, run_session
+from slipway_runtime.convert.session import Runner, feeds_of
 from slipway_runtime.errors import BuildError
 from slipway_runtime.monitors.baseline import make_baseline
 from slipway_runtime.parity.check import Evidence, ask_original, confirm_missing
@@ -55,6 +55,7 @@ def build_sklearn(
     *,
     runtime: Literal["Auto", "ONNX", "Native"],
     unpickle: Literal["Sandboxed", "Never"],
+    run: Runner,
 ) -> Built:
     """Build the model in `model_file`.
 
@@ -67,7 +68,7 @@ def build_sklearn(
     original = open_original(loaded.model, reading)
     evidence = _gather(loaded, original, samples)
     original = replace(original, reading=confirm_missing(original, evidence))
-    decision = decide_runtime(original, evidence, runtime=runtime)
+    decision = decide_runtime(original, evidence, runtime=runtime, run=run)
     return _assemble(
         original=original,
         evidence=evidence,
@@ -75,6 +76,7 @@ def build_sklearn(
         loaded=loaded,
         flavor=flavor,
         model_file=model_file,
+        run=run,
     )
 
 
@@ -141,6 +143,7 @@ def _assemble(
     loaded: Loaded,
     flavor: Flavor,
     model_file: Path,
+    run: Runner,
 ) -> Built:
     answers, served = evidence.answers, decision.onnx
     limit = evidence.sample_rows or row_count(evidence.rows)
@@ -152,7 +155,7 @@ def _assemble(
     chosen = choose_golden(evidence.rows, answers, limit)
     golden = take(evidence.rows, chosen)
     if served is not None:
-        ran = run_session(served.converted.content, feeds_of(golden, inputs), measure=True)
+        ran = run(served.converted.content, feeds_of(golden, inputs), measure=True)
         measured = Measured(
             latency_milliseconds=ran.latency_milliseconds,
             peak_memory_bytes=served.answered.memory_bytes,

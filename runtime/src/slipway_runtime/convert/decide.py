@@ -21,9 +21,10 @@ from slipway_runtime.convert.original import Original
 from slipway_runtime.convert.rewrite import denied_reason
 from slipway_runtime.convert.session import (
     Answered,
+    Runner,
+    SessionCrashed,
     SessionFailed,
     feeds_of,
-    run_session,
 )
 from slipway_runtime.errors import BuildError
 from slipway_runtime.parity.check import Evidence, check_conversion
@@ -53,12 +54,18 @@ class Decision:
 
 
 def decide_runtime(
-    original: Original, evidence: Evidence, *, runtime: Literal["Auto", "ONNX", "Native"]
+    original: Original,
+    evidence: Evidence,
+    *,
+    runtime: Literal["Auto", "ONNX", "Native"],
+    run: Runner,
 ) -> Decision:
     """Convert and prove, or say why not.
 
     Raises:
-        BuildError: `ConversionUnsupported` or `ParityExceeded`, when ONNX was asked for.
+        BuildError: the reason why not, when ONNX was asked for: `ConversionUnsupported`,
+            `ParityExceeded`, or how onnxruntime's process ended (`ModelRejected`, `OutOfMemory`,
+            `DeadlineExceeded`).
     """
     if runtime == "Native":
         return Decision(onnx=None, fallback=None, attempts=(), comparison=None)
@@ -72,10 +79,15 @@ def decide_runtime(
         return _fall_back(why, (), None, runtime)
     tried: list[Tried] = []
     exceeded: Comparison | None = None
+    crash: SessionCrashed | None = None
     for attempt in list_attempts(original):
         if not _is_worth_trying(attempt, exceeded):
             continue
-        outcome, proven = _try(original, evidence, attempt)
+        try:
+            outcome, proven = _try(original, evidence, attempt, run)
+        except SessionCrashed as error:
+            outcome, proven = Tried(options=attempt.name, outcome="Failed", detail=str(error)), None
+            crash = crash or error
         tried.append(outcome)
         if outcome.outcome == "Verified" and proven is not None:
             return Decision(
@@ -88,11 +100,17 @@ def decide_runtime(
             exceeded = proven.comparison
         if outcome.outcome == "Unsupported":
             break
-    return _fall_back(_explain(name, tried, exceeded), tuple(tried), exceeded, runtime)
+    return _fall_back(_explain(name, tried, exceeded, crash), tuple(tried), exceeded, runtime)
 
 
-def _try(original: Original, evidence: Evidence, attempt: Attempt) -> tuple[Tried, Proven | None]:
-    """Make one attempt and hold it against the original."""
+def _try(
+    original: Original, evidence: Evidence, attempt: Attempt, run: Runner
+) -> tuple[Tried, Proven | None]:
+    """Make one attempt and hold it against the original.
+
+    Raises:
+        SessionCrashed: it ended onnxruntime.
+    """
     try:
         converted = convert_sklearn(original, attempt, flat=_flat_outputs(evidence))
     except Unsupported as error:
@@ -100,7 +118,9 @@ def _try(original: Original, evidence: Evidence, attempt: Attempt) -> tuple[Trie
         return Tried(options=attempt.name, outcome=outcome, detail=str(error)), None
     try:
         feeds = feeds_of(evidence.rows, converted.inputs)
-        answered = run_session(converted.content, feeds, measure=False)
+        answered = run(converted.content, feeds)
+    except SessionCrashed:
+        raise
     except SessionFailed as error:
         return Tried(options=attempt.name, outcome="Failed", detail=f"onnxruntime: {error}"), None
     comparison = check_conversion(original, evidence, answered.answers)
@@ -120,13 +140,17 @@ def _is_worth_trying(attempt: Attempt, last: Comparison | None) -> bool:
     return last is not None and last.label_flips > 0 and last.numbers_passed
 
 
-def _explain(name: str, tried: list[Tried], exceeded: Comparison | None) -> Fallback:
-    """Say why no attempt held: another answer goes before an error, the first before the later."""
+def _explain(
+    name: str, tried: list[Tried], exceeded: Comparison | None, crash: SessionCrashed | None
+) -> Fallback:
+    """Say why no attempt held: another answer, then a crash, then an error; the first of each."""
     if exceeded is not None:
         return Fallback(
             reason="ParityExceeded",
             message=f"The converted {name} answers differently: {exceeded.detail}.",
         )
+    if crash is not None:
+        return Fallback(reason=crash.reason, message=f"The converted {name} does not run: {crash}.")
     cause = (tried[0].detail or "the converter failed")[:240]
     return Fallback(
         reason="ConversionUnsupported", message=f"{name} does not convert to ONNX: {cause}."
