@@ -7,6 +7,7 @@ float32(39.1) lies below 39.1. Whoever rounds thresholds or makes probes asks he
 import numpy as np
 from numpy.typing import NDArray
 
+_FLOAT32_DIGITS, _MOST_DIGITS = 7, 11  # longer ones may be decimals by chance
 _SAME = 16 * float(np.finfo(np.float64).eps)  # a mean of two decimals is off by no more
 
 
@@ -31,3 +32,16 @@ def beside_decimal(value: float) -> tuple[float, float, float]:
     digits = 5 - (int(np.floor(np.log10(abs(centre)))) if centre else 0)
     step = 10.0**-digits
     return (float(f"{centre - step:.9g}"), centre, float(f"{centre + step:.9g}"))
+
+
+def beside_long_decimal(value: float) -> tuple[float, float] | None:
+    """The decimals beside one that is too long for float32; None: `value` is none.
+
+    Example: 100000001.5 → (100000001.4, 100000001.6), which float32 takes for one number.
+    """
+    digits, exponent = f"{value:.15e}".split("e")
+    shown = digits.lstrip("-").replace(".", "").rstrip("0")
+    if not _FLOAT32_DIGITS < len(shown) <= _MOST_DIGITS:
+        return None
+    step = 10.0 ** (int(exponent) - len(shown) + 1)
+    return value - step, value + step

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slipway_runtime.contract_of.decimals import beside_long_decimal
 from slipway_runtime.contract_of.reading import ColumnReading, is_missing, plain
 from slipway_runtime.contract_of.unwrap import allows_missing
 
@@ -163,8 +164,17 @@ def note_thresholds(lane: Lane, columns: Sequence[ColumnReading], values: object
 def _note_twins(
     reading: ColumnReading, found: "np.ndarray[tuple[int], np.dtype[np.float64]]"
 ) -> None:
-    """Two thresholds in one float32 had data between them: a value that float32 misplaces."""
+    """Note values that float32 misplaces: between two thresholds in one float32, or beside a
+    threshold whose digits tell that the data had more of them than float32 holds.
+    """
     with np.errstate(over="ignore"):
         single = found.astype(np.float32)
-    for place in np.flatnonzero(single[:-1] == single[1:])[: MAX_TWINS - len(reading.twins)]:
-        reading.twins.add(float((found[place] + found[place + 1]) / 2))
+    twins = [
+        float((found[place] + found[place + 1]) / 2)
+        for place in np.flatnonzero(single[:-1] == single[1:])[:MAX_TWINS].tolist()
+    ]
+    for value in found.tolist():
+        if len(twins) >= MAX_TWINS:
+            break
+        twins += beside_long_decimal(value) or ()
+    reading.twins.update(twins[: max(0, MAX_TWINS - len(reading.twins))])

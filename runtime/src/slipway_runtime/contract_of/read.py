@@ -115,4 +115,5 @@ def _width(model: object, first: object) -> int | None:
         width = getattr(part, "n_features_in_", None)
         if isinstance(width, int | np.integer):
             return int(width)
-    return None
+    # IsotonicRegression takes one column and counts none.
+    return 1 if hasattr(first, "X_thresholds_") else None

@@ -33,16 +33,16 @@ from slipway_runtime.parity.compare import Comparison
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """A conversion and what it answered."""
+    """A conversion and what it answered; `comparison` None: there was nothing to compare with."""
 
     converted: Converted
     answered: Answered
-    comparison: Comparison
+    comparison: Comparison | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """How the model is served: `onnx` proven, or None with the reason; and all that was tried.
+    """How the model is served: `onnx`, or None with the reason; and all that was tried.
 
     `comparison` is that of the conversion served, else of the last one that ran.
     """
@@ -89,7 +89,7 @@ def decide_runtime(
             outcome, proven = Tried(options=attempt.name, outcome="Failed", detail=str(error)), None
             crash = crash or error
         tried.append(outcome)
-        if outcome.outcome == "Verified" and proven is not None:
+        if outcome.outcome in ("Verified", "NotVerified") and proven is not None:
             return Decision(
                 onnx=proven,
                 fallback=None,
@@ -112,7 +112,7 @@ def _try(
         SessionCrashed: it ended onnxruntime.
     """
     try:
-        converted = convert_sklearn(original, attempt, flat=_flat_outputs(evidence))
+        converted = convert_sklearn(original, attempt, flat=_flat_outputs(original, evidence))
     except Unsupported as error:
         outcome = "Unsupported" if error.final else "Failed"
         return Tried(options=attempt.name, outcome=outcome, detail=str(error)), None
@@ -123,13 +123,19 @@ def _try(
         raise
     except SessionFailed as error:
         return Tried(options=attempt.name, outcome="Failed", detail=f"onnxruntime: {error}"), None
+    if not evidence.answers:
+        unproven = Proven(converted=converted, answered=answered, comparison=None)
+        return Tried(options=attempt.name, outcome="NotVerified", detail=evidence.refusal), unproven
     comparison = check_conversion(original, evidence, answered.answers)
     proven = Proven(converted=converted, answered=answered, comparison=comparison)
     verdict = "Verified" if comparison.passed else "Exceeded"
     return Tried(options=attempt.name, outcome=verdict, detail=comparison.detail), proven
 
 
-def _flat_outputs(evidence: Evidence) -> frozenset[str]:
+def _flat_outputs(original: Original, evidence: Evidence) -> frozenset[str]:
+    """Outputs of one number a row; where the original answers nothing, as its kind mostly does."""
+    if not evidence.answers:
+        return frozenset(one.name for one in original.outputs if one.role in ("Label", "Value"))
     return frozenset(name for name, values in evidence.answers.items() if values.ndim == 1)
 
 

@@ -13,21 +13,11 @@ from slipway_runtime.contract_of.decimals import are_decimals, shortest_decimals
 from slipway_runtime.contract_of.reading import is_missing
 from slipway_runtime.contract_of.unwrap import nested
 
-# Converted by skl2onnx 1.20 with other answers and no error (measured).
-_DENIED_CLASSES = {
-    "TunedThresholdClassifierCV": "its tuned threshold is lost in the conversion",
-    "FixedThresholdClassifier": "its threshold is lost in the conversion",
-}
-
 
 def denied_reason(model: object) -> str | None:
-    """Name the part that is known to convert silently wrong, and why; None: there is none."""
+    """Name the part that skl2onnx 1.20 converts silently wrong, and why; None: there is none."""
     for part in nested(model):
         name = type(part).__name__
-        if name in _DENIED_CLASSES:
-            return f"{name}: {_DENIED_CLASSES[name]}"
-        if name == "SimpleImputer" and getattr(part, "add_indicator", False):
-            return "SimpleImputer(add_indicator=True): its indicator columns are lost"
         categorical = getattr(part, "is_categorical_", None)
         if name.startswith("HistGradientBoosting") and np.any(categorical):
             return f"{name} with categorical features: its splits on categories are lost"
