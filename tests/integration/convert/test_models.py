@@ -39,6 +39,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import convert_models as given
 
 CANCER, DIABETES, DIGITS, IRIS = load_breast_cancer(), load_diabetes(), load_digits(), load_iris()
+DECIMALS = (np.random.default_rng(0).normal(size=(400, 3)) * 20).round(2)
 SETS = np.array(["Adélie", "chinstrap", "gentoo"])[IRIS.target]
 SPECIES = given.penguins()["species"]
 PENGUIN_NUMBERS = given.penguins()[given.NUMBERS]
@@ -204,6 +205,9 @@ PROBED: dict[str, Callable[[], Made]] = {
     ),
     "forest regressor": _fit(
         RandomForestRegressor(20, random_state=0), _float32(DIABETES.data), DIABETES.target
+    ),
+    "scaled forest, decimals": _fit(
+        _scaled(RandomForestRegressor(10, random_state=0)), DECIMALS, DECIMALS @ [2.0, 1.0, 0.0]
     ),
     "boosting": SAMPLED["boosting"][0],
     "histogram boosting regressor": _fit(

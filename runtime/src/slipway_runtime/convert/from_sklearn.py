@@ -65,16 +65,19 @@ class Converted:
 
 
 def list_attempts(original: Original) -> tuple[Attempt, ...]:
-    """Rank the attempts: the fastest first, then the more exact, then what cures a known cause."""
-    parts = list(nested(original.model))
-    attempts = [Attempt(name="float32")]
+    """Rank the attempts: the fastest first, then the more exact, then what cures a known cause.
+
+    Trees behind other steps get the more exact first: a value that a scaler puts beside a threshold
+    falls on either side in float32, and only rows like the training rows would show it.
+    """
+    parts, end = list(nested(original.model)), last_step(original.model)
     has_probabilities = any(output.role == "Probabilities" for output in original.outputs)
+    attempts = [Attempt(name="float32")]
     if has_probabilities:
         attempts.append(Attempt(name="float32, ties to the first class", ties=True))
-    if casts_to_float32(last_step(original.model)):
-        attempts.append(
-            Attempt(name="float64 up to the trees", double=True, ties=has_probabilities)
-        )
+    if casts_to_float32(end) and end is not original.model:
+        exact = Attempt(name="float64 up to the trees", double=True, ties=has_probabilities)
+        attempts.insert(0, exact)
     elif not any(hasattr(part, "tree_") or hasattr(part, "_predictors") for part in parts):
         # Trees with float64 inputs split elsewhere, and an infinite threshold never converts.
         attempts.append(Attempt(name="float64", double=True))
