@@ -72,6 +72,10 @@ test-engine: setup examples ## Tests on the running laptop engine only
 bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)
 	@$(RUN) python tests/bench/run.py && $(RUN) python tests/bench/serving_throughput.py
 
+.PHONY: coverage-sklearn
+coverage-sklearn: setup ## Send all of scikit-learn through the conversion and judge it (docs/conversion.md)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) python tests/coverage/measure_sklearn.py
+
 ##@ Change
 .PHONY: fix
 fix: setup ## Format and mend what ruff can mend

@@ -33,31 +33,30 @@ def penguins() -> pd.DataFrame:
     return pd.read_csv(str(source))
 
 
-def penguin_columns(**numbers: Any) -> ColumnTransformer:
-    """The usual preparation; keywords go to the imputer of the numbers."""
+def penguin_columns(texts: Any = None, **numbers: Any) -> ColumnTransformer:
+    """The usual preparation; `texts` takes the text columns, keywords go to the imputer."""
+    if texts is None:
+        texts = make_pipeline(
+            SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+        )
+    fill = SimpleImputer(strategy="median", **numbers)
     return ColumnTransformer(
-        [
-            (
-                "n",
-                make_pipeline(SimpleImputer(strategy="median", **numbers), StandardScaler()),
-                NUMBERS,
-            ),
-            (
-                "t",
-                make_pipeline(
-                    SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
-                ),
-                TEXTS,
-            ),
-        ]
+        [("n", make_pipeline(fill, StandardScaler()), NUMBERS), ("t", texts, TEXTS)]
     )
+
+
+def penguin_pipeline(texts: Any = None, end: Any = None, **numbers: Any) -> Pipeline:
+    """The preparation and a classifier, fitted on the penguins."""
+    table = penguins()
+    if end is None:
+        end = LogisticRegression(max_iter=1000)
+    model = Pipeline([("columns", penguin_columns(texts, **numbers)), ("end", end)])
+    return model.fit(table[NUMBERS + TEXTS], table["species"])
 
 
 @cache
 def penguin_model() -> Pipeline:
-    table = penguins()
-    model = Pipeline([("columns", penguin_columns()), ("end", LogisticRegression(max_iter=1000))])
-    return model.fit(table[NUMBERS + TEXTS], table["species"])
+    return penguin_pipeline()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,33 +66,36 @@ class Build:
     manifest: Manifest
     folder: Path
 
-    def answer(self, table: pd.DataFrame | NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Ask the converted model with onnxruntime alone, by the manifest's signature."""
+    def answer(self, rows: Any) -> dict[str, NDArray[Any]]:
+        """Ask the converted model with onnxruntime alone, by the manifest's signature.
+
+        Columns are found by name; a matrix (or other names) has them in the contract's order.
+        """
+        table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(np.asarray(rows))
+        names = [column.name for column in self.manifest.contract.columns]
+        if not set(names) <= set(table.columns):
+            table = table.set_axis(names, axis="columns")
         session = onnxruntime.InferenceSession(
             self.folder / "model.onnx", providers=["CPUExecutionProvider"]
         )
         feeds: dict[str, NDArray[Any]] = {}
         for tensor in self.manifest.signature.inputs:
-            if isinstance(table, np.ndarray):
-                values = table
-            elif set(tensor.columns) <= set(table.columns):
-                values = table[list(tensor.columns)].to_numpy(dtype=object)
-            else:
-                values = table.to_numpy(dtype=object)
+            values = table[list(tensor.columns)].to_numpy(dtype=object)
             if tensor.datatype == "BYTES":
-                feeds[tensor.name] = np.where(pd.isna(values), "", values).astype(object)
-            else:
-                feeds[tensor.name] = values.astype(_TYPES[tensor.datatype])
-        names = [output.name for output in self.manifest.signature.outputs]
-        return dict(zip(names, session.run(names, feeds), strict=True))
+                values = np.where(pd.isna(values), "", values)
+            feeds[tensor.name] = values.astype(_TYPES.get(tensor.datatype, object))
+        outputs = [output.name for output in self.manifest.signature.outputs]
+        return dict(zip(outputs, session.run(outputs, feeds), strict=True))
 
 
 def lay_out(folder: Path, model: object, samples: pd.DataFrame | None = None) -> Path:
-    """Write the work folder as `fetch` leaves it."""
+    """Write the work folder as `fetch` leaves it; a model is an estimator, a file or its bytes."""
     place = folder / "fetched" / "model"
     place.mkdir(parents=True)
     if isinstance(model, Path):
         (place / model.name).write_bytes(model.read_bytes())
+    elif isinstance(model, bytes):
+        (place / "model").write_bytes(model)
     else:
         joblib.dump(model, place / "model.joblib")
     if samples is not None:
@@ -112,7 +114,7 @@ def request(**fields: Any) -> BuildRequest:
 
 
 def build(folder: Path, model: object, samples: pd.DataFrame | None = None, **fields: Any) -> Build:
-    """Convert a model (an estimator, or a file) as the `convert` step does."""
+    """Convert a model as the `convert` step does."""
     work = lay_out(folder, model, samples)
     run_convert(request(**fields), work)
     return Build(

@@ -113,5 +113,22 @@ def write_native(path: Path) -> Path:
     from sklearn.kernel_ridge import KernelRidge
 
     rows = np.arange(40, dtype=float).reshape(20, 2) % 7
-    path.write_bytes(pickle.dumps(KernelRidge(kernel="laplacian").fit(rows, rows[:, 0])))
+    path.write_bytes(pickle.dumps(KernelRidge(kernel="cosine").fit(rows, rows[:, 0])))
+    return path
+
+
+def write_graph(path: Path, *, weights: list[float]) -> Path:
+    """An ONNX graph that adds a weight to each of its columns."""
+    from onnx import TensorProto, helper
+
+    shape = [None, len(weights)]
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        "add",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [helper.make_tensor("w", TensorProto.FLOAT, [len(weights)], weights)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
     return path

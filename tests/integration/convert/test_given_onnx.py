@@ -19,7 +19,7 @@ from slipway_runtime.errors import BuildError
 IRIS = load_iris()
 
 
-def _exported(path: Path, **options: Any) -> tuple[Path, LogisticRegression]:
+def _exported(**options: Any) -> tuple[bytes, LogisticRegression]:
     model = LogisticRegression(max_iter=500).fit(IRIS.data, IRIS.target_names[IRIS.target])
     exported = skl2onnx.to_onnx(
         model,
@@ -27,15 +27,14 @@ def _exported(path: Path, **options: Any) -> tuple[Path, LogisticRegression]:
         target_opset={"": 18, "ai.onnx.ml": 3},
         options={id(model): options} if options else None,
     )
-    path.write_bytes(exported.SerializeToString())
-    return path, model
+    return exported.SerializeToString(), model
 
 
 @pytest.mark.parametrize("options", [{}, {"zipmap": False}], ids=["zipmap", "tensors"])
 def test_a_classifier_is_served_with_its_classes(options: dict[str, Any], tmp_path: Path) -> None:
-    path, model = _exported(tmp_path / "iris.onnx", **options)
+    content, model = _exported(**options)
     table = pd.DataFrame(IRIS.data, columns=["a", "b", "c", "d"])
-    made = given.build(tmp_path / "work", path, table)
+    made = given.build(tmp_path, content, table)
     manifest = made.manifest
     assert (manifest.model.format, manifest.runtime) == ("ONNX", "ONNX")
     assert manifest.parity.verdict == "NotNeeded"
@@ -57,9 +56,7 @@ def test_a_regressor_without_samples(tmp_path: Path) -> None:
         initial_types=[("rows", FloatTensorType([None, 10]))],
         target_opset={"": 18, "ai.onnx.ml": 3},
     )
-    path = tmp_path / "named-like-nothing.bin"
-    path.write_bytes(exported.SerializeToString())
-    manifest = given.build(tmp_path / "work", path).manifest
+    manifest = given.build(tmp_path, exported.SerializeToString()).manifest
     assert manifest.model.task == "Regression"
     assert manifest.golden.source == "Signature"
     assert len(manifest.golden.rows) >= 10
@@ -104,12 +101,16 @@ def _unknown_operator() -> bytes:
 def test_what_cannot_be_served_is_refused(
     content: bytes, reason: str, word: str, tmp_path: Path
 ) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(content)
     with pytest.raises(BuildError) as caught:
-        given.build(tmp_path / "work", path)
+        given.build(tmp_path, content)
     assert caught.value.reason == reason
     assert word in caught.value.message
+
+
+def test_a_plain_graph_is_served_as_it_is(tmp_path: Path) -> None:
+    made = given.build(tmp_path, _graph([None, 2]))
+    assert (made.folder / "model.onnx").read_bytes() == _graph([None, 2])
+    assert (made.manifest.model.format, made.manifest.runtime) == ("ONNX", "ONNX")
 
 
 def test_an_image_model_has_no_columns(tmp_path: Path) -> None:
@@ -120,9 +121,7 @@ def test_an_image_model_has_no_columns(tmp_path: Path) -> None:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1, 4, 4])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    path = tmp_path / "image.onnx"
-    path.write_bytes(model.SerializeToString())
-    manifest = given.build(tmp_path / "work", path).manifest
+    manifest = given.build(tmp_path, model.SerializeToString()).manifest
     assert manifest.signature.inputs[0].shape == (-1, 1, 4, 4)
     assert manifest.contract.columns == ()
     assert manifest.golden.rows == ()

@@ -16,11 +16,17 @@ import convert_models as given
 TEXTS = [
     "the quick brown fox", "Grüße aus Köln und Düsseldorf", "naïve café au lait", "hello world",
     "привет мир", "fox and hound world", "schöne grüße welt", "café noir", "你好 世界",
-    "a b café c",
+    "a b café c", "don't stop under_score a b c", "e-mail someone@example.org 50% off",
+    "ÉCOLE fermée demain, 123 4567",
 ] * 4  # fmt: skip
-LABELS = [0, 1, 2, 0, 3, 0, 1, 2, 4, 2] * 4
+LABELS = [0, 1, 2, 0, 3, 0, 1, 2, 4, 2, 0, 0, 2] * 4
+ASKED = [
+    *TEXTS[:13], "GRÜSSE aus köln", "un café naïve", "мир МИР", "世界 hello", "", "x y z fox",
+    "Äpfel ÄPFEL äpfel café CAFÉ", "A b école ÉCOLE naïve",
+]  # fmt: skip
 
 
+@pytest.mark.parametrize("samples", [True, False], ids=["samples", "probes"])
 @pytest.mark.parametrize(
     "model",
     [
@@ -30,17 +36,19 @@ LABELS = [0, 1, 2, 0, 3, 0, 1, 2, 4, 2] * 4
         ),
     ],
 )
-def test_text_of_every_script_is_answered_alike(model: object, tmp_path: Path) -> None:
+def test_text_of_every_script_is_answered_alike(
+    model: object, samples: bool, tmp_path: Path
+) -> None:
     model.fit(TEXTS, LABELS)  # type: ignore[attr-defined]
-    made = given.build(tmp_path, model, pd.DataFrame({"message": TEXTS}))
+    made = given.build(tmp_path, model, pd.DataFrame({"message": TEXTS}) if samples else None)
     assert made.manifest.runtime == "ONNX", made.manifest.fallback
     [column] = made.manifest.contract.columns
-    assert (column.name, column.kind) == ("message", "Text")
-    asked = ["GRÜSSE aus köln", "un café naïve", "мир", "世界 hello", "", "x y z fox"]
-    answers = made.answer(pd.DataFrame({"message": asked}))
+    assert (column.name, column.kind) == ("message" if samples else "text", "Text")
+    answers = made.answer(pd.DataFrame({column.name: ASKED}))
+    assert answers["label"].tolist() == model.predict(ASKED).tolist()  # type: ignore[attr-defined]
     np.testing.assert_allclose(
         answers["probabilities"],
-        model.predict_proba(asked),  # type: ignore[attr-defined]
+        model.predict_proba(ASKED),  # type: ignore[attr-defined]
         atol=1e-5,
     )
 

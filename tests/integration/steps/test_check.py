@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steps_build import write_linear
+from steps_build import StepBuild, write_graph, write_linear
 
 
 def _check(*arguments: object) -> tuple[int, dict[str, Any]]:
@@ -56,6 +56,17 @@ def test_bad_file(tmp_path: Path, content: bytes | None, reason: str) -> None:
     code, document = _check(path)
     assert (code, document["ok"], document["reason"]) == (1, False, reason)
     assert document["message"]
+
+
+def test_a_foreign_graph_meets_the_gate_of_a_build(tmp_path: Path) -> None:
+    """The same file, by `check` and by the steps of a build: the same answer."""
+    path = write_graph(tmp_path / "m.onnx", weights=[1.0, float("nan")])
+    code, document = _check(path, "--to", tmp_path / "kept")
+    report = StepBuild(folder=tmp_path / "build", model=path).run_until("publish")
+    assert (code, document["reason"]) == (1, "ModelRejected")
+    assert "rule NotANumber" in document["message"]
+    assert (report["reason"], report["message"]) == (document["reason"], document["message"])
+    assert not (tmp_path / "kept").exists()
 
 
 def test_never_unpickle(tmp_path: Path) -> None:

@@ -65,6 +65,23 @@ def test_waiting_tells_the_stages_once_and_ends_with_the_address(
     assert "verified on 344 rows, largest difference 1.2e-07, no label differs" in said.out
 
 
+def test_what_was_not_compared_is_not_called_verified(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def serving(item: fake.Object) -> fake.Object:
+        report = fake.serving(item)["status"]["build"]["report"]
+        report["parity"] = {"verdict": "NotVerified", "rows": 0, "labelFlips": 0}
+        return item
+
+    server = fake.FakeServer()
+    server.story = [serving]
+    assert fake.run(server, monkeypatch, "apply", "-f", file, "--wait") == 0
+    said = capsys.readouterr()
+    stages = [line.split()[1] for line in said.err.splitlines()]
+    assert stages == ["Fetched", "Converted", "Packaged", "Serving"]
+    assert "not verified: there were no rows to compare" in said.out
+
+
 def test_a_failure_says_reason_message_and_what_to_do(
     file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

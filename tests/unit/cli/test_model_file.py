@@ -14,6 +14,7 @@ FOUND: dict[str, Any] = {
     "runtime": "Native", "task": "Regression",
     "fallback": {"reason": "ConversionUnsupported", "message": "No converter."},
     "parity": {"verdict": "NotNeeded"}, "trainingVersions": {"scikit-learn": "1.9.1"},
+    "warnings": ["Trained with another."],
     "contract": {"columns": [{"name": "age", "kind": "Numerical", "minimum": 1, "maximum": 9}]},
 }  # fmt: skip
 REFUSED = {"ok": False, "reason": "ModelUnreadable", "message": "It is a page of HTML."}
@@ -56,7 +57,14 @@ def test_check_tells_what_the_file_is(
     arguments = stand_in(model.parent, monkeypatch, FOUND)
     assert run("check", model, "--samples", model) == 0
     said = capsys.readouterr().out
-    for words in ("Ridge", "Native", "No converter.", "scikit-learn 1.9.1", "1 … 9"):
+    for words in (
+        "Ridge",
+        "Native",
+        "No converter.",
+        "scikit-learn 1.9.1",
+        "1 … 9",
+        "Trained with an",
+    ):
         assert words in said
     assert arguments.read_text() == f"check {model} --runtime Auto -o json --samples {model}"
     assert run("check", model, "-o", "json") == 0

@@ -15,6 +15,8 @@ import skops.io
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cluster import DBSCAN
 from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeRegressor
 
 from slipway_runtime.artifact.flavor import detect_flavor
 from slipway_runtime.convert.load import load_model
@@ -113,13 +115,28 @@ def test_skops_is_opened_where_pickles_are_not(tmp_path: Path) -> None:
     assert loaded.training_versions == {"scikit-learn": VERSION}
 
 
-def test_types_that_skops_does_not_trust_are_named(tmp_path: Path) -> None:
+UNTRUSTED: dict[str, tuple[Any, str]] = {
+    "own class": (Own(), f"{Own.__module__}.Own"),
+    "a compiled class of scikit-learn": (DecisionTreeRegressor(), "sklearn.tree._tree.Tree"),
+    "a function": (FunctionTransformer(np.nan_to_num), "numpy.nan_to_num"),
+}
+
+
+@pytest.mark.parametrize("name", UNTRUSTED)
+def test_types_that_skops_does_not_trust_are_named(name: str, tmp_path: Path) -> None:
+    model, kind = UNTRUSTED[name]
     path = tmp_path / "m.skops"
-    skops.io.dump(Own().fit(ROWS, ROWS[:, 0]), path)
+    skops.io.dump(model.fit(ROWS, ROWS[:, 0]), path)
     with pytest.raises(BuildError) as caught:
         load_model(path, detect_flavor(path), unpickle="Never")
     assert caught.value.reason == "ModelUnsafe"
-    assert "Own" in caught.value.message
+    assert kind in caught.value.message
+    assert 'set it to "Sandboxed"' in caught.value.message
+    loaded = load_model(path, detect_flavor(path), unpickle="Sandboxed")
+    assert type(loaded.model) is type(model)
+    [told] = loaded.warnings
+    assert told.startswith("UntrustedTypesWarning: ")
+    assert kind in told
 
 
 def test_another_version_that_still_opens_is_told(tmp_path: Path) -> None:

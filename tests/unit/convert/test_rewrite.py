@@ -12,6 +12,7 @@ from slipway_runtime.convert.rewrite import (
     has_sparse_encoding,
     rewrite_for_onnx,
     round_down_to_float32,
+    thresholds_for_float32,
 )
 
 
@@ -27,6 +28,23 @@ from slipway_runtime.convert.rewrite import (
 )
 def test_rounding_down(value: float, rounded: float) -> None:
     assert round_down_to_float32(np.array([value]))[0] == rounded
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value"),
+    [
+        pytest.param(39.1, 39.1, id="a decimal on its threshold"),
+        pytest.param(39.099999999999994, 39.1, id="a decimal just above"),
+        pytest.param(0.1 + 0.2, 0.3, id="a decimal just below"),
+        pytest.param(1234.565, 1234.56, id="below"),
+        pytest.param(1234.565, 1234.57, id="above"),
+        pytest.param(1 / 3, float(np.float32(1 / 3)), id="float32 beside a threshold"),
+        pytest.param(np.inf, 1e30, id="infinite"),
+    ],
+)
+def test_what_a_row_holds_goes_the_same_way(threshold: float, value: float) -> None:
+    rounded = thresholds_for_float32(np.array([threshold]))[0]
+    assert (np.float32(value) <= rounded) == (value <= threshold)
 
 
 def test_rounded_thresholds_change_no_answer_on_float32_rows() -> None:

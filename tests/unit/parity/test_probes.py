@@ -13,11 +13,22 @@ def _probes(*columns: ColumnReading, samples: dict[str, object] | None = None) -
 
 
 def test_each_side_of_a_threshold_is_one_float32_apart() -> None:
-    values = set(_probes(ColumnReading(name="a", kind="Numerical", points={0.1}))["a"].tolist())  # type: ignore[attr-defined]
-    below = float(np.nextafter(np.float32(0.1), np.float32(-np.inf)))
+    values = set(_probes(ColumnReading(name="a", kind="Numerical", points={1 / 3}))["a"].tolist())  # type: ignore[attr-defined]
+    below = float(np.nextafter(np.float32(1 / 3), np.float32(-np.inf)))
     assert below in values
-    assert below <= 0.1 < float(np.nextafter(np.float32(below), np.float32(np.inf)))
+    assert below <= 1 / 3 < float(np.nextafter(np.float32(below), np.float32(np.inf)))
     assert float(np.nextafter(np.float32(below), np.float32(np.inf))) in values
+
+
+def test_beside_a_decimal_stand_decimals() -> None:
+    column = ColumnReading(name="a", kind="Numerical", points={39.099999999999994, 0.0})
+    values = set(_probes(column)["a"].tolist())  # type: ignore[attr-defined]
+    assert {39.0999, 39.1, 39.1001, -1e-05, 0.0, 1e-05} <= values
+
+
+def test_a_value_that_float32_takes_for_another_is_tried() -> None:
+    column = ColumnReading(name="a", kind="Numerical", twins={0.03000000001})
+    assert 0.03000000001 in _probes(column)["a"].tolist()  # type: ignore[attr-defined]
 
 
 def test_numbers_are_what_float32_holds() -> None:

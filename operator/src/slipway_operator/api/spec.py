@@ -101,7 +101,10 @@ class Model(Spec, frozen=True, kw_only=True):
     ] = Runtime.AUTO
     unpickle: Annotated[
         Unpickle,
-        doc("Whether a pickle may be opened, and then only inside the sandbox."),
+        doc(
+            "Whether a pickle, or a type that skops does not trust, may be opened, and then only "
+            "inside the sandbox."
+        ),
     ] = Unpickle.SANDBOXED
     packages: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...],

@@ -59,6 +59,8 @@ def check(
     for title, text in lines.items():
         if text:
             console.print(f"{title + ':':<14} {text}")
+    for warning in found.get("warnings") or []:
+        console.print(f"{'Warning:':<14} {warning}")
     columns = (found.get("contract") or {}).get("columns") or []
     if columns:
         console.print("Contract:")

@@ -46,7 +46,7 @@ def assess_progress(item: Object, *, generation: int) -> Progress:
     reason = str(source.get("reason", ""))
     return Progress(
         outcome=outcome,
-        stages=STAGES if outcome is Outcome.DONE else _stages(item, generation),
+        stages=_reached(item, STAGES[-1] if outcome is Outcome.DONE else _stage(item, generation)),
         reason=reason,
         message=str(source.get("message", "")),
         action=advice(reason),
@@ -123,9 +123,18 @@ def _current(item: Object, kind: str, generation: int) -> Mapping[str, Any]:
     return found if int(found.get("observedGeneration", 0)) >= generation else {}
 
 
-def _stages(item: Object, generation: int) -> tuple[str, ...]:
+def _stage(item: Object, generation: int) -> str | None:
+    """The last stage that this generation's build has reached."""
     status = item.get("status") or {}
     if int(status.get("observedGeneration", 0)) < generation:
+        return None
+    return (status.get("build") or {}).get("stage")
+
+
+def _reached(item: Object, last: str | None) -> tuple[str, ...]:
+    """The stages up to `last`; Verified is none of them when nothing could be compared."""
+    if last not in STAGES:
         return ()
-    stage = (status.get("build") or {}).get("stage")
-    return STAGES[: STAGES.index(stage) + 1] if stage in STAGES else ()
+    verdict = (report_of(item).get("parity") or {}).get("verdict")
+    skipped = "Verified" if verdict == "NotVerified" else None
+    return tuple(stage for stage in STAGES[: STAGES.index(last) + 1] if stage != skipped)

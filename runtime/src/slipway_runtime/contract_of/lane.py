@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slipway_runtime.contract_of.decimals import beside_long_decimal
 from slipway_runtime.contract_of.reading import ColumnReading, is_missing, plain
 from slipway_runtime.contract_of.unwrap import allows_missing
 
 MAX_POINTS = 64
+MAX_TWINS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +151,30 @@ def note_thresholds(lane: Lane, columns: Sequence[ColumnReading], values: object
     reading = columns[lane.column]
     found = np.unique(np.asarray(values, dtype=np.float64))
     found = found[np.isfinite(found)]
+    if lane.exact:
+        _note_twins(reading, found)
     noted = reading.points if lane.exact else reading.near
     room = MAX_POINTS - len(noted)
     if room <= 0:
         return
     kept = found[np.unique(np.linspace(0, len(found) - 1, min(room, len(found))).astype(int))]
     noted.update(lane.to_raw(value) for value in kept)
+
+
+def _note_twins(
+    reading: ColumnReading, found: "np.ndarray[tuple[int], np.dtype[np.float64]]"
+) -> None:
+    """Note values that float32 misplaces: between two thresholds in one float32, or beside a
+    threshold whose digits tell that the data had more of them than float32 holds.
+    """
+    with np.errstate(over="ignore"):
+        single = found.astype(np.float32)
+    twins = [
+        float((found[place] + found[place + 1]) / 2)
+        for place in np.flatnonzero(single[:-1] == single[1:])[:MAX_TWINS].tolist()
+    ]
+    for value in found.tolist():
+        if len(twins) >= MAX_TWINS:
+            break
+        twins += beside_long_decimal(value) or ()
+    reading.twins.update(twins[: max(0, MAX_TWINS - len(reading.twins))])

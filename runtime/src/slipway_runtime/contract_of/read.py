@@ -75,7 +75,9 @@ def merge_samples(reading: ModelReading, samples: Table) -> ModelReading:
 def _merge_column(
     column: ColumnReading, values: "np.ndarray[tuple[int], np.dtype[np.generic]]"
 ) -> ColumnReading:
-    merged = replace(column, points=set(column.points), near=set(column.near))
+    merged = replace(
+        column, points=set(column.points), near=set(column.near), twins=set(column.twins)
+    )
     holes = np.array([is_missing(value) for value in values.tolist()], dtype=bool)
     known = values[~holes]
     if holes.any():
@@ -113,4 +115,5 @@ def _width(model: object, first: object) -> int | None:
         width = getattr(part, "n_features_in_", None)
         if isinstance(width, int | np.integer):
             return int(width)
-    return None
+    # IsotonicRegression takes one column and counts none.
+    return 1 if hasattr(first, "X_thresholds_") else None

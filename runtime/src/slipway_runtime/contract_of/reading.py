@@ -24,7 +24,8 @@ class ColumnReading:
     """One input column, as far as the model tells.
 
     `points` are values at which the model changes its mind exactly (thresholds on the raw value),
-    `near` values around which it does (behind a scaler), `centre` and `spread` where its data lay.
+    `near` values around which it does (behind a scaler), `twins` values that float32 cannot tell
+    from a threshold beside them, `centre` and `spread` where its data lay.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ColumnReading:
     maximum: float | None = None
     points: set[float] = field(default_factory=set)
     near: set[float] = field(default_factory=set)
+    twins: set[float] = field(default_factory=set)
     centre: float | None = None
     spread: float | None = None
     words: tuple[str, ...] = ()

@@ -20,6 +20,12 @@ def allows_missing(step: object) -> bool:
     return bool(tags().input_tags.allow_nan)
 
 
+def takes_text(step: object) -> bool:
+    """Whether the estimator says that it takes text."""
+    tags = getattr(step, "__sklearn_tags__", None)
+    return tags is not None and bool(tags().input_tags.string)
+
+
 def first_step(model: object) -> object:
     """What the rows meet first: through pipelines and unions to a step of its own."""
     model = unwrap(model)

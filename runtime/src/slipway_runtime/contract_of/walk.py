@@ -21,7 +21,7 @@ from slipway_runtime.contract_of.lane import (
     readings_of,
 )
 from slipway_runtime.contract_of.reading import ColumnReading, is_missing
-from slipway_runtime.contract_of.unwrap import unwrap
+from slipway_runtime.contract_of.unwrap import takes_text, unwrap
 
 
 def walk(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
@@ -236,9 +236,23 @@ def _walk_calibrated(step: object, lanes: Lanes, columns: Sequence[ColumnReading
     return [None]
 
 
+def _walk_isotonic(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """IsotonicRegression: a line with a bend at each of its points; outside, as it was told."""
+    note_numbers(step, lanes, columns)
+    points = np.asarray(step.X_thresholds_, dtype=np.float64)  # type: ignore[attr-defined]
+    for lane in lanes[:1]:
+        if lane is not None:
+            note_thresholds(lane, columns, points)
+            note_ranges([lane], columns, points[:1], points[-1:])
+    return [None]
+
+
 def _walk_unknown(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
-    """Anything else of scikit-learn calculates with numbers; a class from elsewhere may do else."""
-    if type(step).__module__.split(".")[0] == "sklearn":
+    """Anything else of scikit-learn calculates with numbers, but for what says that it takes text.
+
+    A class from elsewhere may do anything.
+    """
+    if type(step).__module__.split(".")[0] == "sklearn" and not takes_text(step):
         note_numbers(step, lanes, columns)
     width = getattr(step, "_n_features_out", None)
     return [None] * (width if isinstance(width, int) else len(lanes))
@@ -262,6 +276,7 @@ _HANDLERS: tuple[tuple[str, _Handler], ...] = (
     ("with_std", _walk_scaler),
     ("get_support", _walk_selector),
     ("func", _walk_function),
+    ("X_thresholds_", _walk_isotonic),
     ("_predictors", _walk_histogram_trees),
     ("tree_", _walk_tree),
     ("calibrated_classifiers_", _walk_calibrated),

@@ -38,7 +38,7 @@ from slipway_runtime.convert.from_sklearn import OPSET, list_inputs
 from slipway_runtime.convert.load import Loaded, load_model
 from slipway_runtime.convert.native import measure_native
 from slipway_runtime.convert.original import Original, Outputs, open_original
-from slipway_runtime.convert.session import feeds_of, run_session
+from slipway_runtime.convert.session import Runner, feeds_of
 from slipway_runtime.errors import BuildError
 from slipway_runtime.monitors.baseline import make_baseline
 from slipway_runtime.parity.check import Evidence, ask_original, confirm_missing
@@ -55,6 +55,7 @@ def build_sklearn(
     *,
     runtime: Literal["Auto", "ONNX", "Native"],
     unpickle: Literal["Sandboxed", "Never"],
+    run: Runner,
 ) -> Built:
     """Build the model in `model_file`.
 
@@ -65,9 +66,9 @@ def build_sklearn(
     loaded = load_model(model_file, flavor, unpickle=unpickle)
     reading, samples = read_columns(loaded.model, raw, samples_file)
     original = open_original(loaded.model, reading)
-    evidence = _gather(loaded, original, samples)
+    evidence = _gather(loaded, original, samples, runtime=runtime)
     original = replace(original, reading=confirm_missing(original, evidence))
-    decision = decide_runtime(original, evidence, runtime=runtime)
+    decision = decide_runtime(original, evidence, runtime=runtime, run=run)
     return _assemble(
         original=original,
         evidence=evidence,
@@ -75,6 +76,7 @@ def build_sklearn(
         loaded=loaded,
         flavor=flavor,
         model_file=model_file,
+        run=run,
     )
 
 
@@ -103,12 +105,17 @@ def read_columns(
     return reading, samples
 
 
-def _gather(loaded: Loaded, original: Original, samples: Table | None) -> Evidence:
-    """Ask the original; what an old pickle cannot do any more is told as that."""
+def _gather(loaded: Loaded, original: Original, samples: Table | None, *, runtime: str) -> Evidence:
+    """Ask the original; what an old pickle cannot do any more is told as that.
+
+    Where it answers no row, a native model cannot be described; ONNX can, and goes on unproven
+    with the probes if it was asked for.
+    """
     trained = loaded.training_versions.get("scikit-learn")
     installed = list_versions("scikit-learn")["scikit-learn"]
     try:
-        evidence = ask_original(original, samples, make_probes(original.reading, samples))
+        probes = make_probes(original.reading, samples)
+        evidence = ask_original(original, samples, probes)
     except BuildError as error:
         if trained and trained != installed:
             raise _mismatch(original, trained, installed, error.message) from error
@@ -117,6 +124,8 @@ def _gather(loaded: Loaded, original: Original, samples: Table | None) -> Eviden
         return evidence
     if trained and trained != installed:
         raise _mismatch(original, trained, installed, evidence.refusal)
+    if runtime == "ONNX":
+        return replace(evidence, rows=probes)
     raise BuildError(
         "SamplesInvalid",
         f"{describe(original.model)} answers none of the rows that could be made from it "
@@ -141,6 +150,7 @@ def _assemble(
     loaded: Loaded,
     flavor: Flavor,
     model_file: Path,
+    run: Runner,
 ) -> Built:
     answers, served = evidence.answers, decision.onnx
     limit = evidence.sample_rows or row_count(evidence.rows)
@@ -152,7 +162,7 @@ def _assemble(
     chosen = choose_golden(evidence.rows, answers, limit)
     golden = take(evidence.rows, chosen)
     if served is not None:
-        ran = run_session(served.converted.content, feeds_of(golden, inputs), measure=True)
+        ran = run(served.converted.content, feeds_of(golden, inputs), measure=True)
         measured = Measured(
             latency_milliseconds=ran.latency_milliseconds,
             peak_memory_bytes=served.answered.memory_bytes,
@@ -183,7 +193,7 @@ def _assemble(
         parity=_parity(original, evidence, decision),
         baseline=_baseline(evidence, columns, answers, outputs),
         golden=Golden(
-            source="Samples" if evidence.sample_rows else "Probes",
+            source=_source(evidence),
             rows=golden_rows(evidence.rows, chosen),
             outputs=golden_outputs(answers, chosen),
         ),
@@ -192,9 +202,20 @@ def _assemble(
     )
 
 
+def _source(evidence: Evidence) -> Literal["Samples", "Probes", "Signature"]:
+    """Whose the golden rows are; with Signature, only shapes and types of answers are held to."""
+    if evidence.sample_rows:
+        return "Samples"
+    return "Probes" if evidence.answers else "Signature"
+
+
 def _parity(original: Original, evidence: Evidence, decision: Decision) -> Parity:
     """Report the proof; a native model needs none, but keeps what its conversion did wrong."""
     comparison, served = decision.comparison, decision.onnx is not None
+    if comparison is None and served:
+        return Parity(
+            verdict="NotVerified", dropped_rows=evidence.dropped_rows, attempts=decision.attempts
+        )
     if comparison is None:
         return Parity(verdict="NotNeeded", attempts=decision.attempts)
     main = original.outputs[-1]

@@ -23,6 +23,7 @@ from slipway_runtime.artifact.manifest import (
 from slipway_runtime.contract_of.reading import Table, is_missing, plain, row_count
 
 GOLDEN_ROWS = 16
+GOLDEN_VALUES = 100_000  # of all outputs together: the manifest is read whole
 NO_DIGEST = "sha256:" + "0" * 64
 
 
@@ -69,9 +70,16 @@ def golden_outputs(answers: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) 
 def choose_golden(
     table: Table, answers: Mapping[str, NDArray[Any]], limit: int
 ) -> NDArray[np.intp]:
-    """Choose rows for warm-up, evenly over the first `limit`, with finite answers only."""
+    """Choose rows for warm-up, evenly over the first `limit`, with finite answers only.
+
+    Fewer where answers are wide; none where one row alone is too much for a manifest.
+    """
     total = min(limit, row_count(table))
     if total == 0:
+        return np.array([], dtype=np.intp)
+    width = sum(values[:1].size for values in answers.values()) + len(table)
+    room = min(GOLDEN_ROWS, GOLDEN_VALUES // max(1, width))
+    if room == 0:
         return np.array([], dtype=np.intp)
     usable = np.ones(total, dtype=bool)
     for values in answers.values():
@@ -80,7 +88,7 @@ def choose_golden(
     found = np.flatnonzero(usable)
     if not len(found):
         return found
-    places = np.linspace(0, len(found) - 1, min(GOLDEN_ROWS, len(found))).astype(np.intp)
+    places = np.linspace(0, len(found) - 1, min(room, len(found))).astype(np.intp)
     chosen: NDArray[np.intp] = found[np.unique(places)]
     return chosen
 

@@ -21,9 +21,10 @@ from slipway_runtime.convert.original import Original
 from slipway_runtime.convert.rewrite import denied_reason
 from slipway_runtime.convert.session import (
     Answered,
+    Runner,
+    SessionCrashed,
     SessionFailed,
     feeds_of,
-    run_session,
 )
 from slipway_runtime.errors import BuildError
 from slipway_runtime.parity.check import Evidence, check_conversion
@@ -32,16 +33,16 @@ from slipway_runtime.parity.compare import Comparison
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """A conversion and what it answered."""
+    """A conversion and what it answered; `comparison` None: there was nothing to compare with."""
 
     converted: Converted
     answered: Answered
-    comparison: Comparison
+    comparison: Comparison | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """How the model is served: `onnx` proven, or None with the reason; and all that was tried.
+    """How the model is served: `onnx`, or None with the reason; and all that was tried.
 
     `comparison` is that of the conversion served, else of the last one that ran.
     """
@@ -53,12 +54,18 @@ class Decision:
 
 
 def decide_runtime(
-    original: Original, evidence: Evidence, *, runtime: Literal["Auto", "ONNX", "Native"]
+    original: Original,
+    evidence: Evidence,
+    *,
+    runtime: Literal["Auto", "ONNX", "Native"],
+    run: Runner,
 ) -> Decision:
     """Convert and prove, or say why not.
 
     Raises:
-        BuildError: `ConversionUnsupported` or `ParityExceeded`, when ONNX was asked for.
+        BuildError: the reason why not, when ONNX was asked for: `ConversionUnsupported`,
+            `ParityExceeded`, or how onnxruntime's process ended (`ModelRejected`, `OutOfMemory`,
+            `DeadlineExceeded`).
     """
     if runtime == "Native":
         return Decision(onnx=None, fallback=None, attempts=(), comparison=None)
@@ -72,12 +79,17 @@ def decide_runtime(
         return _fall_back(why, (), None, runtime)
     tried: list[Tried] = []
     exceeded: Comparison | None = None
+    crash: SessionCrashed | None = None
     for attempt in list_attempts(original):
         if not _is_worth_trying(attempt, exceeded):
             continue
-        outcome, proven = _try(original, evidence, attempt)
+        try:
+            outcome, proven = _try(original, evidence, attempt, run)
+        except SessionCrashed as error:
+            outcome, proven = Tried(options=attempt.name, outcome="Failed", detail=str(error)), None
+            crash = crash or error
         tried.append(outcome)
-        if outcome.outcome == "Verified" and proven is not None:
+        if outcome.outcome in ("Verified", "NotVerified") and proven is not None:
             return Decision(
                 onnx=proven,
                 fallback=None,
@@ -88,28 +100,42 @@ def decide_runtime(
             exceeded = proven.comparison
         if outcome.outcome == "Unsupported":
             break
-    return _fall_back(_explain(name, tried, exceeded), tuple(tried), exceeded, runtime)
+    return _fall_back(_explain(name, tried, exceeded, crash), tuple(tried), exceeded, runtime)
 
 
-def _try(original: Original, evidence: Evidence, attempt: Attempt) -> tuple[Tried, Proven | None]:
-    """Make one attempt and hold it against the original."""
+def _try(
+    original: Original, evidence: Evidence, attempt: Attempt, run: Runner
+) -> tuple[Tried, Proven | None]:
+    """Make one attempt and hold it against the original.
+
+    Raises:
+        SessionCrashed: it ended onnxruntime.
+    """
     try:
-        converted = convert_sklearn(original, attempt, flat=_flat_outputs(evidence))
+        converted = convert_sklearn(original, attempt, flat=_flat_outputs(original, evidence))
     except Unsupported as error:
         outcome = "Unsupported" if error.final else "Failed"
         return Tried(options=attempt.name, outcome=outcome, detail=str(error)), None
     try:
         feeds = feeds_of(evidence.rows, converted.inputs)
-        answered = run_session(converted.content, feeds, measure=False)
+        answered = run(converted.content, feeds)
+    except SessionCrashed:
+        raise
     except SessionFailed as error:
         return Tried(options=attempt.name, outcome="Failed", detail=f"onnxruntime: {error}"), None
+    if not evidence.answers:
+        unproven = Proven(converted=converted, answered=answered, comparison=None)
+        return Tried(options=attempt.name, outcome="NotVerified", detail=evidence.refusal), unproven
     comparison = check_conversion(original, evidence, answered.answers)
     proven = Proven(converted=converted, answered=answered, comparison=comparison)
     verdict = "Verified" if comparison.passed else "Exceeded"
     return Tried(options=attempt.name, outcome=verdict, detail=comparison.detail), proven
 
 
-def _flat_outputs(evidence: Evidence) -> frozenset[str]:
+def _flat_outputs(original: Original, evidence: Evidence) -> frozenset[str]:
+    """Outputs of one number a row; where the original answers nothing, as its kind mostly does."""
+    if not evidence.answers:
+        return frozenset(one.name for one in original.outputs if one.role in ("Label", "Value"))
     return frozenset(name for name, values in evidence.answers.items() if values.ndim == 1)
 
 
@@ -120,13 +146,17 @@ def _is_worth_trying(attempt: Attempt, last: Comparison | None) -> bool:
     return last is not None and last.label_flips > 0 and last.numbers_passed
 
 
-def _explain(name: str, tried: list[Tried], exceeded: Comparison | None) -> Fallback:
-    """Say why no attempt held: another answer goes before an error, the first before the later."""
+def _explain(
+    name: str, tried: list[Tried], exceeded: Comparison | None, crash: SessionCrashed | None
+) -> Fallback:
+    """Say why no attempt held: another answer, then a crash, then an error; the first of each."""
     if exceeded is not None:
         return Fallback(
             reason="ParityExceeded",
             message=f"The converted {name} answers differently: {exceeded.detail}.",
         )
+    if crash is not None:
+        return Fallback(reason=crash.reason, message=f"The converted {name} does not run: {crash}.")
     cause = (tried[0].detail or "the converter failed")[:240]
     return Fallback(
         reason="ConversionUnsupported", message=f"{name} does not convert to ONNX: {cause}."

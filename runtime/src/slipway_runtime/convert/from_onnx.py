@@ -42,12 +42,11 @@ from slipway_runtime.convert.graph import drop_zipmaps, graph_problem, to_bytes
 from slipway_runtime.convert.original import Output
 from slipway_runtime.convert.session import (
     Feeds,
+    Runner,
+    SessionCrashed,
     SessionFailed,
     TensorInfo,
-    describe_session,
     feeds_of,
-    open_session,
-    run_session,
 )
 from slipway_runtime.errors import BuildError
 from slipway_runtime.monitors.baseline import make_baseline
@@ -64,11 +63,12 @@ class _Rows:
     samples: bool
 
 
-def build_onnx(model_file: Path, samples_file: Path | None) -> Built:
+def build_onnx(model_file: Path, samples_file: Path | None, *, run: Runner) -> Built:
     """Check an ONNX file and make it ready to serve.
 
     Raises:
-        BuildError: `ModelRejected`, `ConversionUnsupported`, `SamplesInvalid`.
+        BuildError: `ModelRejected`, `ConversionUnsupported`, `SamplesInvalid`; `OutOfMemory` and
+            `DeadlineExceeded`, when onnxruntime ended so.
     """
     import onnx
 
@@ -79,20 +79,18 @@ def build_onnx(model_file: Path, samples_file: Path | None) -> Built:
         raise _rejected(name, problem, "export it again")
     classes = drop_zipmaps(model)
     content = to_bytes(model) if classes is not None else model_file.read_bytes()
-    inputs, _ = _describe(name, content)
+    inputs = _describe(name, content, run)
     tensors = tuple(_input_tensor(name, tensor) for tensor in inputs)
     reading = _read_columns(inputs, tensors)
     rows = _gather(reading, samples_file)
     reading = merge_samples(reading, rows.table) if rows.samples else reading
     feeds = _feeds(rows, tensors, inputs)
     try:
-        answered = run_session(content, feeds, measure=True)
+        answered = run(content, feeds, measure=True)
     except SessionFailed as error:
-        raise _rejected(
-            name, f"onnxruntime does not run it ({error})", "export it again"
-        ) from error
+        raise _unrunnable(name, "run", error) from error
     outputs = _read_outputs(answered.answers, classes or _classes_of(model))
-    reading = _confirm_missing(reading, content, rows.table, tensors)
+    reading = _confirm_missing(reading, content, rows.table, tensors, run)
     columns = tuple(column.to_column() for column in reading.columns)
     chosen = choose_golden(rows.table, answered.answers, row_count(rows.table))
     described = describe_outputs(answered.answers, outputs)
@@ -133,21 +131,20 @@ def build_onnx(model_file: Path, samples_file: Path | None) -> Built:
     )
 
 
-def _describe(name: str, content: bytes) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
+def _describe(name: str, content: bytes, run: Runner) -> tuple[TensorInfo, ...]:
+    """The inputs; that all outputs are tensors as well is made sure of."""
     try:
-        inputs, outputs = describe_session(open_session(content))
-    except Exception as error:  # an edge: onnxruntime raises its own kinds from native code
-        text = " ".join(str(error).split())[:300]
-        raise _rejected(
-            name, f"onnxruntime does not load it ({text})", "export it again"
-        ) from error
+        described = run(content, None)
+    except SessionFailed as error:
+        raise _unrunnable(name, "load", error) from error
+    inputs, outputs = described.inputs, described.outputs
     for what, tensors in (("input", inputs), ("output", outputs)):
         for tensor in tensors:
             if tensor.datatype is None:
                 raise _rejected(
                     name, f'{what} "{tensor.name}" is no tensor', "export it with tensors only"
                 )
-    return inputs, outputs
+    return inputs
 
 
 def _input_tensor(name: str, tensor: TensorInfo) -> InputTensor:
@@ -225,22 +222,31 @@ def _feeds(rows: _Rows, tensors: tuple[InputTensor, ...], inputs: tuple[TensorIn
 
 
 def _confirm_missing(
-    reading: ModelReading, content: bytes, table: Table, tensors: tuple[InputTensor, ...]
+    reading: ModelReading,
+    content: bytes,
+    table: Table,
+    tensors: tuple[InputTensor, ...],
+    run: Runner,
 ) -> ModelReading:
     """A missing number is allowed where a row with a hole still gets numbers for an answer."""
-    if not reading.columns or not row_count(table):
-        return reading
-    session = open_session(content)
-    row = take(table, slice(0, 1))
     datatypes = {column: tensor.datatype for tensor in tensors for column in tensor.columns}
-    for column in reading.columns:
-        if datatypes[column.name] not in ("FP16", "FP32", "FP64"):
-            continue
-        feeds = feeds_of({**row, column.name: np.array([np.nan])}, tensors)
-        answers = session.run(None, feeds)
-        column.missing_taken = all(
-            bool(np.isfinite(values).all()) for values in answers if values.dtype.kind == "f"
-        )
+    floats = [c for c in reading.columns if datatypes[c.name] in ("FP16", "FP32", "FP64")]
+    if not floats or not row_count(table):
+        return reading
+    rows = take(table, np.zeros(len(floats), dtype=np.intp))  # the same row, a hole in each
+    for place, column in enumerate(floats):
+        rows[column.name] = rows[column.name].astype(np.float64)
+        rows[column.name][place] = np.nan
+    try:
+        answers = run(content, feeds_of(rows, tensors)).answers
+    except SessionFailed:
+        return reading
+    taken = np.ones(len(floats), dtype=bool)
+    for values in answers.values():
+        if values.dtype.kind == "f" and len(values) == len(taken):
+            taken &= np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    for column, allowed in zip(floats, taken.tolist(), strict=True):
+        column.missing_taken = allowed
     return reading
 
 
@@ -294,3 +300,9 @@ def _classes_of(model: Any) -> tuple[object, ...] | None:
 
 def _rejected(name: str, why: str, action: str) -> BuildError:
     return BuildError("ModelRejected", f'Checking model "{name}" failed: {why}; {action}.')
+
+
+def _unrunnable(name: str, what: str, error: SessionFailed) -> BuildError:
+    if isinstance(error, SessionCrashed) and error.reason != "ModelRejected":
+        return BuildError(error.reason, f'Checking model "{name}" failed: {error}.')
+    return _rejected(name, f"onnxruntime does not {what} it ({error})", "export it again")

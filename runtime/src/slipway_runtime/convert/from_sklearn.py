@@ -15,9 +15,10 @@ from onnx import TensorProto
 from slipway_runtime.artifact.manifest import Datatype, InputTensor
 from slipway_runtime.contract_of.reading import ColumnReading
 from slipway_runtime.contract_of.unwrap import first_step, last_step, nested
-from slipway_runtime.convert.double_imputer import custom_converters
 from slipway_runtime.convert.graph import Wanted, finish_graph, foreign_parts, settle_ties, to_bytes
 from slipway_runtime.convert.original import Original
+from slipway_runtime.convert.own import own_converters
+from slipway_runtime.convert.own.delegates import knows_zipmap
 from slipway_runtime.convert.rewrite import (
     casts_to_float32,
     has_sparse_encoding,
@@ -64,16 +65,19 @@ class Converted:
 
 
 def list_attempts(original: Original) -> tuple[Attempt, ...]:
-    """Rank the attempts: the fastest first, then the more exact, then what cures a known cause."""
-    parts = list(nested(original.model))
-    attempts = [Attempt(name="float32")]
+    """Rank the attempts: the fastest first, then the more exact, then what cures a known cause.
+
+    Trees behind other steps get the more exact first: a value that a scaler puts beside a threshold
+    falls on either side in float32, and only rows like the training rows would show it.
+    """
+    parts, end = list(nested(original.model)), last_step(original.model)
     has_probabilities = any(output.role == "Probabilities" for output in original.outputs)
+    attempts = [Attempt(name="float32")]
     if has_probabilities:
         attempts.append(Attempt(name="float32, ties to the first class", ties=True))
-    if casts_to_float32(last_step(original.model)):
-        attempts.append(
-            Attempt(name="float64 up to the trees", double=True, ties=has_probabilities)
-        )
+    if casts_to_float32(end) and end is not original.model:
+        exact = Attempt(name="float64 up to the trees", double=True, ties=has_probabilities)
+        attempts.insert(0, exact)
     elif not any(hasattr(part, "tree_") or hasattr(part, "_predictors") for part in parts):
         # Trees with float64 inputs split elsewhere, and an infinite threshold never converts.
         attempts.append(Attempt(name="float64", double=True))
@@ -109,7 +113,7 @@ def convert_sklearn(
     from skl2onnx.common import exceptions
 
     model = rewrite_for_onnx(original.model, dense=attempt.dense, cast=attempt.double)
-    converters, shapes = custom_converters() if attempt.double else ({}, {})
+    own = own_converters()
     inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -120,8 +124,9 @@ def convert_sklearn(
                 initial_types=[(tensor.name, _tensor_type(tensor)) for tensor in inputs],
                 options=_options(model, original),
                 target_opset=dict(OPSET),
-                custom_conversion_functions=converters,
-                custom_shape_calculators=shapes,
+                custom_conversion_functions=own.converters,
+                custom_shape_calculators=own.shapes,
+                custom_parsers=own.parsers,
             )
         except (exceptions.MissingShapeCalculator, exceptions.MissingConverter) as error:
             raise Unsupported(_first_sentence(error), final=True) from error
@@ -183,7 +188,7 @@ def _tensor_type(tensor: InputTensor) -> Any:
 def _options(model: object, original: Original) -> dict[int, dict[str, Any]]:
     options: dict[int, dict[str, Any]] = {}
     if original.task == "Classification":
-        if _knows_zipmap(last_step(model)):
+        if knows_zipmap(last_step(model)):
             options[id(model)] = {"zipmap": False}
         else:  # named at all, it is spared the default that it would refuse
             options[id(last_step(model))] = {}
@@ -194,14 +199,6 @@ def _options(model: object, original: Original) -> dict[int, dict[str, Any]]:
                 text["tokenexp"] = _UNICODE_TOKENS
             options[id(part)] = text
     return options
-
-
-def _knows_zipmap(step: object) -> bool:
-    from skl2onnx._supported_operators import sklearn_operator_name_map
-    from skl2onnx.common._registration import _converter_pool
-
-    converter = _converter_pool.get(sklearn_operator_name_map.get(type(step), ""))
-    return converter is None or "zipmap" in (converter.get_allowed_options() or ())
 
 
 def _wanted(onnx_model: Any, original: Original, flat: frozenset[str]) -> list[Wanted]:

@@ -18,8 +18,14 @@ from slipway_runtime.contract_of.unwrap import is_estimator, last_step, unwrap
 from slipway_runtime.errors import BuildError
 
 _LIBRARIES = ("sklearn", "numpy", "scipy")  # what they lack is a matter of versions
+_NAMED_TYPES = 8
+_WARNING_CHARACTERS = 600
 _MODULE = re.compile(r"No module named '([^']+)'")
 _ATTRIBUTE = re.compile(r"[Cc]an't get attribute '([^']+)' on (?:<module '([^']+)'|(\S+))")
+
+
+class UntrustedTypesWarning(UserWarning):
+    """The file names classes or functions that skops does not vouch for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +84,7 @@ def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Ne
     return Loaded(
         model=model,
         training_versions={"scikit-learn": trained} if trained else {},
-        warnings=tuple(dict.fromkeys(text[:300] for text in told))[:10],
+        warnings=tuple(dict.fromkeys(text[:_WARNING_CHARACTERS] for text in told))[:10],
     )
 
 
@@ -94,17 +100,31 @@ def _open(path: Path, flavor: Flavor, unpickle: str) -> object:
 
 
 def _open_skops(path: Path, unpickle: str) -> object:
-    """Types that skops does not know are code like a pickle's: allowed where a pickle is."""
+    """A type that skops does not trust is code like a pickle's: opened where a pickle is, and told.
+
+    That holds for scikit-learn's own compiled types too: the state of a tree made by hand corrupts
+    memory as well as any code could.
+    """
     import skops.io
 
-    untrusted = skops.io.get_untrusted_types(file=path)
-    if untrusted and unpickle == "Never":
+    untrusted = sorted(skops.io.get_untrusted_types(file=path))
+    if not untrusted:
+        return skops.io.load(path)
+    named = ", ".join(untrusted[:_NAMED_TYPES])
+    if len(untrusted) > _NAMED_TYPES:
+        named += f" and {len(untrusted) - _NAMED_TYPES} more"
+    if unpickle == "Never":
         raise BuildError(
             "ModelUnsafe",
             f'Reading model "{path.name}" failed: it holds types that skops does not trust '
-            f'({", ".join(sorted(untrusted)[:10])}) and spec.model.unpickle is "Never"; '
-            'train without them or set spec.model.unpickle to "Sandboxed".',
+            f'({named}) and spec.model.unpickle is "Never"; set it to "Sandboxed" to open them '
+            "inside the sandbox, or give the model as ONNX or without these types.",
         )
+    warnings.warn(
+        f"It holds types that skops does not trust, opened inside the sandbox only: {named}.",
+        UntrustedTypesWarning,
+        stacklevel=1,
+    )
     return skops.io.load(path, trusted=untrusted)
 
 

@@ -9,24 +9,15 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 
+from slipway_runtime.contract_of.decimals import are_decimals, shortest_decimals
 from slipway_runtime.contract_of.reading import is_missing
 from slipway_runtime.contract_of.unwrap import nested
 
-# Converted by skl2onnx 1.20 with other answers and no error (measured).
-_DENIED_CLASSES = {
-    "TunedThresholdClassifierCV": "its tuned threshold is lost in the conversion",
-    "FixedThresholdClassifier": "its threshold is lost in the conversion",
-}
-
 
 def denied_reason(model: object) -> str | None:
-    """Name the part that is known to convert silently wrong, and why; None: there is none."""
+    """Name the part that skl2onnx 1.20 converts silently wrong, and why; None: there is none."""
     for part in nested(model):
         name = type(part).__name__
-        if name in _DENIED_CLASSES:
-            return f"{name}: {_DENIED_CLASSES[name]}"
-        if name == "SimpleImputer" and getattr(part, "add_indicator", False):
-            return "SimpleImputer(add_indicator=True): its indicator columns are lost"
         categorical = getattr(part, "is_categorical_", None)
         if name.startswith("HistGradientBoosting") and np.any(categorical):
             return f"{name} with categorical features: its splits on categories are lost"
@@ -95,7 +86,7 @@ def _rewrite_part(part: object, dense: bool) -> None:
         for generation in part._predictors:
             for predictor in generation:
                 nodes = predictor.nodes = predictor.nodes.copy()
-                nodes["num_threshold"] = round_down_to_float32(nodes["num_threshold"])
+                nodes["num_threshold"] = thresholds_for_float32(nodes["num_threshold"])
     if getattr(part, "flatten_transform", False):  # shapes the transform of voting, never predict
         part.flatten_transform = False  # type: ignore[attr-defined]
     if _is_text_imputer(part):
@@ -117,6 +108,23 @@ def round_down_to_float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
     above = rounded.astype(np.float64) > values
     rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
     return rounded.astype(np.float64)
+
+
+def thresholds_for_float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Thresholds that send float32 rows where the original sends what they were read from.
+
+    A threshold that is no short decimal is rounded down: exact for every float32 `x`. A short
+    decimal was learnt from decimals, and float32 may lie on either side of the decimal it is read
+    from: the decimal decides. Example: 39.1 → 39.099998 (39.1 goes left); 39.099999999999994 →
+    39.099995 (39.1 goes right).
+    """
+    with np.errstate(over="ignore"):
+        nearest = values.astype(np.float32)
+    goes_left = shortest_decimals(nearest) <= values
+    by_decimal = np.where(goes_left, nearest, np.nextafter(nearest, np.float32(-np.inf)))
+    return np.where(are_decimals(values), by_decimal, round_down_to_float32(values)).astype(
+        np.float64
+    )
 
 
 def _is_text_imputer(part: object) -> bool:

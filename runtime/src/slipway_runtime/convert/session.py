@@ -7,7 +7,7 @@ import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,25 @@ class SessionFailed(Exception):
     """onnxruntime does not load the model or does not answer its rows."""
 
 
+class SessionCrashed(SessionFailed):
+    """The process of onnxruntime ended; `reason` is one of BUILD_REASONS."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Runner(Protocol):
+    """Runs a model on feeds; with None it only tells its inputs and outputs.
+
+    Raises SessionFailed.
+    """
+
+    def __call__(
+        self, content: bytes, feeds: Feeds | None, *, measure: bool = False
+    ) -> Answered: ...
+
+
 def open_session(content: bytes) -> Any:
     """Open an onnxruntime session on one thread, quiet.
 
@@ -108,11 +127,10 @@ def tensor_values(values: NDArray[Any], datatype: str) -> NDArray[Any]:
         return values.astype(_NUMPY_TYPES[datatype])
 
 
-def run_session(content: bytes, feeds: Feeds, *, measure: bool) -> Answered:
-    """Open, answer all rows at once, and time calls of 1 and 32 rows where asked.
+def run_session(content: bytes, feeds: Feeds | None, *, measure: bool = False) -> Answered:
+    """The runner of this process: a model that crashes onnxruntime ends it (see `apart`).
 
-    Runs in the process of the build, which is sandboxed and may be killed: onnxruntime is native
-    code, and a model that crashes it ends the build and nothing else.
+    Opens the model, answers all rows at once, and times calls of 1 and 32 rows where asked.
 
     Raises:
         SessionFailed: onnxruntime refused the model or a row.
@@ -121,11 +139,11 @@ def run_session(content: bytes, feeds: Feeds, *, measure: bool) -> Answered:
     try:
         session = open_session(content)
         inputs, outputs = describe_session(session)
-        answers = dict(
-            zip((output.name for output in outputs), session.run(None, feeds), strict=True)
-        )
-        latency = {}
-        if measure:
+        answers, latency = {}, {}
+        if feeds is not None:
+            told = session.run(None, feeds)
+            answers = dict(zip((output.name for output in outputs), told, strict=True))
+        if feeds is not None and measure:
             latency = {str(rows): _measure(session, _resize(feeds, rows)) for rows in LATENCY_ROWS}
     except Exception as error:  # an edge: onnxruntime raises its own kinds from native code
         raise SessionFailed(" ".join(str(error).split())[:400] or type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""The `convert` step: from `work/fetched` to `work/converted`, with the facts for the report.
+"""The `convert` step: from `work/fetched` to `work/converted`.
 
 `run_convert` is called inside the sandbox. It opens the model, reads its contract, converts and
 proves it, and writes the manifest; it reads and writes nothing else.
@@ -6,9 +6,7 @@ proves it, and writes the manifest; it reads and writes nothing else.
 
 import hashlib
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -17,20 +15,19 @@ from slipway_runtime.artifact.manifest import Manifest, dump_manifest
 from slipway_runtime.artifact.uri import redact_uri
 from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.convert.built import Built
+from slipway_runtime.convert.session import Runner, run_session
 from slipway_runtime.errors import BuildError
 
 _FORMATS = ("Auto", "SKLearn", "ONNX")
 
 
-def run_convert(request: BuildRequest, work: Path) -> Mapping[str, Any]:
+def run_convert(request: BuildRequest, work: Path, *, run: Runner = run_session) -> None:
     """Convert what was fetched.
 
     Args:
         request: what to build.
         work: the build's folder; `fetched/` is read, `converted/` is written anew.
-
-    Returns:
-        The report's facts, all but `sandbox`, which only the supervisor knows.
+        run: what runs ONNX models; a build's is in a process apart.
 
     Raises:
         BuildError: every way in which a model, its samples or its conversion can be wrong.
@@ -45,21 +42,24 @@ def run_convert(request: BuildRequest, work: Path) -> Mapping[str, Any]:
     samples_file = _only_file(work / "fetched" / "samples")
     flavor = detect_flavor(model_file)
     _check_format(request, flavor, model_file)
-    built = _build(request, flavor, model_file, samples_file)
+    built = _build(request, flavor, model_file, samples_file, run)
     manifest = _manifest(request, built, model_file)
     _write(work / "converted", manifest, built, model_file)
-    return _facts(manifest)
 
 
 def _build(
-    request: BuildRequest, flavor: Flavor, model_file: Path, samples_file: Path | None
+    request: BuildRequest,
+    flavor: Flavor,
+    model_file: Path,
+    samples_file: Path | None,
+    run: Runner,
 ) -> Built:
     if flavor.format == "ONNX":
         from slipway_runtime.artifact.onnx_gate import check_onnx
         from slipway_runtime.convert.from_onnx import build_onnx
 
         check_onnx(model_file, foreign=True)
-        return build_onnx(model_file, samples_file)
+        return build_onnx(model_file, samples_file, run=run)
     from slipway_runtime.convert.build_sklearn import build_sklearn
 
     return build_sklearn(
@@ -68,6 +68,7 @@ def _build(
         samples_file,
         runtime=request.model.runtime,
         unpickle=request.model.unpickle,
+        run=run,
     )
 
 
@@ -127,28 +128,6 @@ def _write(folder: Path, manifest: Manifest, built: Built, model_file: Path) -> 
     else:
         shutil.copyfile(model_file, target)
     (folder / "manifest.json").write_bytes(dump_manifest(manifest))
-
-
-def _facts(manifest: Manifest) -> Mapping[str, Any]:
-    parity, columns = manifest.parity, manifest.contract.columns
-    return {
-        "format": manifest.model.format,
-        "runtime": manifest.runtime,
-        "estimator": manifest.model.estimator,
-        "task": manifest.model.task,
-        "fallback": msgspec.to_builtins(manifest.fallback),
-        "parity": {
-            "verdict": parity.verdict,
-            "rows": parity.rows,
-            "maxAbsoluteError": parity.max_absolute_error,
-            "labelFlips": parity.label_flips,
-        },
-        "contract": {
-            "columns": len(columns),
-            "categorical": sum(column.kind == "Categorical" for column in columns),
-        },
-        "trainingVersions": dict(manifest.model.training_versions),
-    }
 
 
 def _only_file(folder: Path) -> Path | None:

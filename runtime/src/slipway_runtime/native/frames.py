@@ -50,7 +50,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     is_fatal: bool = False
 
 
-_Message = TypeVar("_Message", Request, Reply)
+_Message = TypeVar("_Message", bound=msgspec.Struct)
 
 
 def pack(name: str, array: npt.NDArray[Any]) -> Tensor:
@@ -84,7 +84,7 @@ def unpack(tensor: Tensor) -> npt.NDArray[Any]:
     return np.frombuffer(tensor.data, dtype=dtype).reshape(tensor.shape)
 
 
-def send(channel: socket.socket, message: Request | Reply) -> None:
+def send(channel: socket.socket, message: msgspec.Struct) -> None:
     """Write one frame.
 
     Raises:
@@ -99,17 +99,13 @@ def send(channel: socket.socket, message: Request | Reply) -> None:
         raise Closed(str(error)) from error
 
 
-def receive_request(channel: socket.socket) -> Request:
-    """Read one request. Raises Closed."""
-    return _decode(_receive(channel), Request)
+def receive(channel: socket.socket, kind: type[_Message]) -> _Message:
+    """Read one frame of this kind.
 
-
-def receive_reply(channel: socket.socket) -> Reply:
-    """Read one reply. Raises Closed, TimeoutError."""
-    return _decode(_receive(channel), Reply)
-
-
-def _decode(body: bytes, kind: type[_Message]) -> _Message:
+    Raises:
+        Closed, TimeoutError
+    """
+    body = _receive(channel)
     try:
         return msgspec.msgpack.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:

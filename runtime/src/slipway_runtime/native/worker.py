@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_runtime.errors import BuildError
-from slipway_runtime.native.frames import Closed, Reply, pack, receive_request, send, unpack
+from slipway_runtime.native.frames import Closed, Reply, Request, pack, receive, send, unpack
 from slipway_runtime.native.model import NativeModel
 from slipway_runtime.serving.core.faults import ModelInvalid, RequestFault
 
@@ -28,7 +28,7 @@ def serve(argument: dict[str, Any]) -> None:
     names = [output["name"] for output in manifest["signature"]["outputs"]]
     while True:
         try:
-            request = receive_request(channel)
+            request = receive(channel, Request)
         except Closed:
             return
         tensors = {tensor.name: unpack(tensor) for tensor in request.tensors}

@@ -89,6 +89,7 @@ def check_conversion(
                 original=evidence.answers[output.name],
                 converted=np.asarray(converted[output.name]),
                 tolerance=tolerance_for(output.role, evidence.answers[output.name]),
+                classes=output.classes,
             )
             for output in original.outputs
             if output.name in converted

@@ -5,7 +5,7 @@ Pure: arrays in, a verdict out. Called by `parity.check` and, for golden rows, u
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,7 @@ class Compared:
     original: NDArray[Any]
     converted: NDArray[Any]
     tolerance: Tolerance
+    classes: tuple[object, ...] | None = None
 
 
 def compare(outputs: Sequence[Compared]) -> Comparison:
@@ -100,7 +101,8 @@ def _compare_labels(part: Compared) -> Comparison:
         detail=None
         if passed
         else f"{flips} of {len(part.original)} rows get another label on output "
-        f'"{part.name}" (allowed {part.tolerance.label_flips})',
+        f'"{part.name}" (allowed {part.tolerance.label_flips}), row {_row(worst)} '
+        f"{_shown(worst, 'converted')} instead of {_shown(worst, 'original')}",
         worst=worst,
     )
 
@@ -169,8 +171,28 @@ def _numbers_detail(part: Compared, worst: Difference | None) -> str:
     allowed = part.tolerance.absolute + part.tolerance.relative * abs(original)
     return (
         f"{converted:.7g} instead of {original:.7g} (difference {abs(converted - original):.2g} > "
-        f'tolerance {allowed:.2g}) on output "{part.name}"'
+        f'tolerance {allowed:.2g}) on output "{part.name}"{_column(part, worst)}, '
+        f"row {_row(worst)}"
     )
+
+
+def _column(part: Compared, worst: Difference) -> str:
+    """Which of several columns: the class, where the output has classes, else its number."""
+    if part.original.ndim < 2 or part.original.shape[1] < 2:
+        return ""
+    if part.classes is not None and worst.position < len(part.classes):
+        return f' of class "{plain(part.classes[worst.position])}"'
+    return f", column {worst.position + 1}"
+
+
+def _row(worst: Difference | None) -> int:
+    """Rows are counted from 1, as in a table."""
+    return 0 if worst is None else worst.row + 1
+
+
+def _shown(worst: Difference | None, which: Literal["original", "converted"]) -> str:
+    value = None if worst is None else getattr(worst, which)
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _misshapen(part: Compared) -> Comparison:

@@ -5,11 +5,13 @@ allowed, extremes, words of the vocabulary and text beyond ASCII. Deterministic:
 gives the same rows.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slipway_runtime.contract_of.decimals import are_decimals, beside_decimal, shortest_decimals
 from slipway_runtime.contract_of.reading import (
     ColumnReading,
     ModelReading,
@@ -84,7 +86,9 @@ def _calm(column: ColumnReading, levels: NDArray[Any]) -> NDArray[Any]:
         centre, spread = column.centre, column.spread
         if centre is None:
             centre, spread = (_middle(column), _spread_of(column)) if column.near else (1.0, 1.0)
-        return np.asarray(np.float32(centre + 0.1 * steps * (spread or 1.0)), dtype=np.float64)
+        points = np.array(sorted(column.points), dtype=np.float64)
+        calm = [centre + 0.1 * float(step) * (spread or 1.0) for step in steps]
+        return np.array(_held(calm, decimals=bool(are_decimals(points).any())))
     ordinary = _ordinary(levels, column)
     return ordinary[steps % len(ordinary)]
 
@@ -101,27 +105,43 @@ def column_levels(column: ColumnReading, chooser: np.random.Generator) -> NDArra
 
 
 def _number_levels(column: ColumnReading) -> NDArray[np.float64]:
-    """Numbers that float32 holds exactly, so that both models see the same value at a threshold."""
-    levels: list[float] = []
-    for point in sorted(column.points):
+    """Numbers that float32 holds exactly, so that both models see the same value at a threshold.
+
+    A threshold that is a short decimal was learnt from decimals: there, those beside it are tried,
+    and all other values of the column are decimals too.
+    """
+    points = np.array(sorted(column.points), dtype=np.float64)
+    decimal = are_decimals(points)
+    beside: list[float] = []
+    for point, is_decimal in zip(points.tolist(), decimal.tolist(), strict=True):
+        if is_decimal:
+            beside += beside_decimal(point)
+            continue
         below = np.float32(point)
         if float(below) > point:
             below = np.nextafter(below, np.float32(-np.inf))
-        levels += [float(below), float(np.nextafter(below, np.float32(np.inf)))]
+        beside += [float(below), float(np.nextafter(below, np.float32(np.inf)))]
+    plain: list[float] = []
     spread = column.spread or _spread_of(column)
     for value in sorted(column.near):
         step = _NEAR * max(abs(value), spread)
-        levels += [float(np.float32(value - step)), float(np.float32(value + step))]
+        plain += [value - step, value + step]
     centre = column.centre if column.centre is not None else _middle(column)
-    for factor in (0.0, -1.0, 1.0, -3.0, 3.0, -10.0, 10.0):
-        levels.append(float(np.float32(centre + factor * spread)))
-    for end in (column.minimum, column.maximum):
-        if end is not None:
-            levels.append(float(np.float32(end)))
+    plain += [centre + factor * spread for factor in (0.0, -1.0, 1.0, -3.0, 3.0, -10.0, 10.0)]
+    plain += [end for end in (column.minimum, column.maximum) if end is not None]
+    levels = [*sorted(column.twins), *beside, *_held(plain, decimals=bool(decimal.any()))]
     levels = [value for value in dict.fromkeys(levels) if np.isfinite(value)]
     if column.missing_allowed:
         levels.append(float("nan"))
     return np.array(levels, dtype=np.float64)
+
+
+def _held(values: Sequence[float], *, decimals: bool) -> list[float]:
+    """The same numbers as float32 holds them, or as the shortest decimals that it reads."""
+    with np.errstate(over="ignore"):
+        single = np.array(values, dtype=np.float64).astype(np.float32)
+    held = shortest_decimals(single) if decimals else single.astype(np.float64)
+    return list(held.tolist())
 
 
 def _category_levels(column: ColumnReading) -> NDArray[Any]:

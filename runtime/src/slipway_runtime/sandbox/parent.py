@@ -217,10 +217,11 @@ def run_sandboxed(
     wall_seconds: float,
     watch: tuple[Path, ...] = (),
     watch_bytes: int = 0,
+    keep: tuple[int, ...] = (),
     python: str = sys.executable,
 ) -> SandboxExit:
     """Start, watch and collect one sandboxed call; never raises for what the child does."""
-    child = spawn(target=target, argument=argument, policy=policy, python=python)
+    child = spawn(target=target, argument=argument, policy=policy, keep=keep, python=python)
     try:
         enforcement = child.wait_until_shut_in(min(wall_seconds, _START_SECONDS))
         return child.wait(

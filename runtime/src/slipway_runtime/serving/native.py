@@ -17,7 +17,7 @@ from slipway_runtime.native.frames import (
     Reply,
     Request,
     pack,
-    receive_reply,
+    receive,
     send,
     unpack,
 )
@@ -117,7 +117,7 @@ class NativeSession:
         try:
             channel.settimeout(max(0.01, deadline - time.monotonic()))
             send(channel, Request(number=self._number, tensors=packed))
-            reply = receive_reply(channel)
+            reply = receive(channel, Reply)
         except TimeoutError as error:
             self._drop()
             raise RequestFault(
@@ -193,7 +193,7 @@ class NativeSession:
         try:
             child.wait_until_shut_in(_LOAD_SECONDS)
             ours.settimeout(_LOAD_SECONDS)
-            reply = receive_reply(ours)
+            reply = receive(ours, Reply)
         except (RuntimeError, Closed, TimeoutError) as error:
             child.kill()
             child.process.wait()

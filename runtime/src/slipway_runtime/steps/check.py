@@ -84,6 +84,7 @@ def _describe(manifest: Manifest) -> dict[str, Any]:
         **summarize_manifest(manifest),
         "convertible": manifest.runtime == "ONNX",
         "trainingVersions": manifest.model.training_versions,
+        "warnings": list(manifest.model.warnings),
         "signature": whole["signature"],
         "contract": whole["contract"],
         "parity": whole["parity"],

@@ -5,6 +5,7 @@ and the memory it took are written into the manifest from here, where the model'
 """
 
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from slipway_runtime.errors import BuildError
 from slipway_runtime.report import Report, read_report, report_done
 from slipway_runtime.sandbox import explain_exit, policy_for, run_sandboxed
 from slipway_runtime.settings import StepSettings
+from slipway_runtime.steps.beside import keep_runner
 from slipway_runtime.steps.summary import summarize_manifest
 
 
@@ -32,7 +34,14 @@ def convert(settings: StepSettings) -> Report:
         "sandbox": msgspec.to_builtins(manifest.sandbox),
         "trainingVersions": manifest.model.training_versions,
     }
-    return report_done("convert", ("Converted", "Verified"), facts)
+    return report_done("convert", reached_stages(manifest), facts)
+
+
+def reached_stages(manifest: Manifest) -> tuple[str, ...]:
+    """What the step may claim: Verified only where rows, or the original itself, vouch for it."""
+    if manifest.parity.verdict == "NotVerified":
+        return ("Converted",)
+    return ("Converted", "Verified")
 
 
 def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
@@ -54,17 +63,22 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
         cpu_seconds=limits.convert_cpu_seconds,
         file_bytes=limits.scratch_bytes,
     )
-    ended = run_sandboxed(
-        target="slipway_runtime.steps.convert:run_inside",
-        argument={
-            "build": msgspec.json.encode(build).decode(),
-            "work": str(work.resolve()),
-        },
-        policy=policy,
-        wall_seconds=limits.convert_seconds,
-        watch=(converted, scratch),
-        watch_bytes=limits.scratch_bytes,
-    )
+    # onnxruntime needs no files: it is handed the model and its rows.
+    beside = msgspec.structs.replace(policy, read=(), write=(), file_bytes=0)
+    with keep_runner(beside, wall_seconds=limits.convert_seconds) as channel:
+        ended = run_sandboxed(
+            target="slipway_runtime.steps.convert:run_inside",
+            argument={
+                "build": msgspec.json.encode(build).decode(),
+                "work": str(work.resolve()),
+                "channel": channel.fileno(),
+            },
+            policy=policy,
+            wall_seconds=limits.convert_seconds,
+            watch=(converted, scratch),
+            watch_bytes=limits.scratch_bytes,
+            keep=(channel.fileno(),),
+        )
     error = explain_exit(
         ended, policy=policy, wall_seconds=limits.convert_seconds, doing="Converting the model"
     )
@@ -88,9 +102,12 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
 
 def run_inside(argument: dict[str, Any]) -> None:
     """The sandboxed side: imports the framework and opens the model."""
+    from slipway_runtime.convert.apart import run_apart
     from slipway_runtime.convert.step import run_convert
 
-    run_convert(parse_build_request(argument["build"]), Path(argument["work"]))
+    channel = socket.socket(fileno=int(argument["channel"]))
+    build = parse_build_request(argument["build"])
+    run_convert(build, Path(argument["work"]), run=run_apart(channel))
 
 
 def fetched_digest(work: Path) -> str:
