@@ -8,8 +8,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
@@ -21,13 +20,21 @@ from slipway_runtime.serving.core.schema import ModelSchema
 from slipway_runtime.serving.core.session import Session
 from slipway_runtime.serving.core.table import Table
 from slipway_runtime.serving.metrics import Metrics
-from slipway_runtime.serving.v2 import InferRequest, V2Codec, render_outputs
+from slipway_runtime.serving.v2 import V2Codec, decode_request, render_outputs, select_outputs
+from slipway_runtime.serving.v2_quick import QuickReader
 
 INLINE_SECONDS = 0.002  # at most this long may one inference hold the event loop
 
 
-@dataclass(frozen=True, slots=True)
-class Inferred:
+class AskedV2(NamedTuple):
+    """A V2 request: its id, the positions of the outputs it wants (None: all), its inputs."""
+
+    id: str | None
+    wanted: tuple[int, ...] | None
+    admitted: Admitted
+
+
+class Inferred(NamedTuple):
     """Outputs in the schema's order, and what the contract found."""
 
     outputs: list[npt.NDArray[Any]]
@@ -65,13 +72,19 @@ class DataPlane:
         self._gate = gate
         self._session = session
         self._codec = V2Codec(schema, gate, max_rows=max_rows)
+        self._quick = QuickReader(schema, gate, max_rows=max_rows)
         self._inline_rows = inline_rows
         self._admission = Admission(places=places, queue=queue, metrics=metrics)
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
 
-    def admit_v2(self, request: InferRequest) -> Admitted:
-        """Check a V2 request. Raises RequestFault."""
-        return self._watch(self._codec.admit, request)
+    def read_v2(self, body: bytes) -> AskedV2:
+        """Read and check a V2 request. Raises RequestFault."""
+        quick = self._quick.read(body)
+        if quick is not None:
+            return AskedV2(quick[0], None, quick[1])
+        request = decode_request(body)
+        wanted = select_outputs(request, self.schema)
+        return AskedV2(request.id, wanted, self._watch(self._codec.admit, request))
 
     def admit_table(self, table: Table) -> Admitted:
         """Check rows. Raises RequestFault."""

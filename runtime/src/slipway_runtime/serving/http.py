@@ -27,7 +27,7 @@ from slipway_runtime.serving.http_bodies import (
 from slipway_runtime.serving.lane import PATHS as LANE_PATHS
 from slipway_runtime.serving.lane import Lane
 from slipway_runtime.serving.metrics import Metrics
-from slipway_runtime.serving.v2 import decode_request, render_violations, select_outputs
+from slipway_runtime.serving.v2 import render_violations
 
 CODES: Final[Mapping[str, int]] = {
     "BodyTooLarge": 413,
@@ -154,18 +154,16 @@ class App:
         deadline = self._loop.time() + self._timeout
         body = await self._read_body(headers, proto)
         started = time.perf_counter()
-        request = decode_request(body)
-        wanted = select_outputs(request, plane.schema)
-        admitted = plane.admit_v2(request)
+        asked = plane.read_v2(body)
         plane.metrics.observe_stage("decode", time.perf_counter() - started)
-        inferred = await plane.infer(admitted, deadline)
+        inferred = await plane.infer(asked.admitted, deadline)
         started = time.perf_counter()
         answer: dict[str, Any] = {"model_name": self._name, "model_version": self._revision}
-        if request.id is not None:
-            answer["id"] = request.id
+        if asked.id is not None:
+            answer["id"] = asked.id
         if inferred.violations:
             answer["parameters"] = {"violations": render_violations(inferred.violations)}
-        answer["outputs"] = plane.render_v2(inferred, wanted)
+        answer["outputs"] = plane.render_v2(inferred, asked.wanted)
         self._send(proto, 200, answer, request_id)
         plane.metrics.observe_stage("encode", time.perf_counter() - started)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 
 from slipway_runtime.artifact.manifest import load_manifest
 from slipway_runtime.serving.core.faults import ModelInvalid
@@ -50,7 +51,7 @@ def run() -> int:
     )
     try:
         settings = read_settings(os.environ)
-        return asyncio.run(_serve(settings))
+        return uvloop.run(_serve(settings))
     except (SettingsInvalid, ModelInvalid, CannotServe) as error:
         log.error("%s", error)
         return 1
