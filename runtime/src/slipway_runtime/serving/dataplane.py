@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from slipway_runtime.serving.admission import Admission
+from slipway_runtime.serving.batcher import Batcher
 from slipway_runtime.serving.core.answer import render_predictions
 from slipway_runtime.serving.core.faults import RequestFault, Violation
 from slipway_runtime.serving.core.gate import Admitted, Gate
@@ -52,6 +53,7 @@ class DataPlane:
         queue: how many requests may wait for one of them.
         max_rows: rows in one request.
         inline_rows: up to this many rows run on the event loop (0: never).
+        batch_rows: up to this many rows of different requests run together (0: never).
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class DataPlane:
         queue: int,
         max_rows: int,
         inline_rows: int,
+        batch_rows: int,
     ) -> None:
         self.schema = schema
         self.max_rows = max_rows
@@ -74,6 +77,7 @@ class DataPlane:
         self._codec = V2Codec(schema, gate, max_rows=max_rows)
         self._quick = QuickReader(schema, gate, max_rows=max_rows)
         self._inline_rows = inline_rows
+        self._batcher = Batcher(session, max_rows=batch_rows) if batch_rows else None
         self._admission = Admission(places=places, queue=queue, metrics=metrics)
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
 
@@ -114,15 +118,18 @@ class DataPlane:
             RequestFault: Overloaded, DeadlineExceeded, InferenceFailed, ModelCrashed.
         """
         metrics = self.metrics
-        if admitted.rows <= self._inline_rows:
-            started = time.perf_counter()
-            outputs = self._session.run(admitted.tensors)
-        else:
-            queued = time.perf_counter()
+        queued = time.perf_counter()
+        if admitted.rows > self._inline_rows:
             await self._admission.enter(deadline)
             started = time.perf_counter()
             metrics.observe_stage("queue", started - queued)
             outputs = await self._run_in_thread(admitted, deadline)
+        elif self._batcher is None or metrics.in_flight == 1:
+            started = queued
+            outputs = self._session.run(admitted.tensors)
+        else:
+            outputs, started = await self._batcher.run(admitted.tensors, admitted.rows)
+            metrics.observe_stage("queue", started - queued)
         metrics.observe_stage("inference", time.perf_counter() - started)
         metrics.rows += admitted.rows
         return Inferred(outputs, admitted.violations)
