@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from slipway_runtime.serving.core.faults import RequestFault
 from slipway_runtime.serving.core.session import Session, Tensors
+from slipway_runtime.serving.metrics import Metrics
 
 MAX_ROWS = 16  # of one batch; `is_row_by_row` tries every size up to it
 # a hundredth of the proof's default tolerance
@@ -26,7 +27,8 @@ Outputs = list[npt.NDArray[Any]]
 class _Entry(NamedTuple):
     tensors: Tensors
     rows: int
-    answer: "asyncio.Future[tuple[Outputs, float]]"
+    asked: float
+    answer: "asyncio.Future[Outputs]"
 
 
 class Batcher:
@@ -34,26 +36,24 @@ class Batcher:
 
     Args:
         session: the model.
+        metrics: where the time is counted.
         max_rows: how many rows may run together.
     """
 
-    def __init__(self, session: Session, *, max_rows: int) -> None:
+    def __init__(self, session: Session, metrics: Metrics, *, max_rows: int) -> None:
         self._session = session
+        self._metrics = metrics
         self._max_rows = max_rows
         self._pending: list[_Entry] = []
 
-    async def run(self, tensors: Tensors, rows: int) -> tuple[Outputs, float]:
-        """The outputs of these rows, and when (`time.perf_counter`) the model was started.
-
-        Raises:
-            RequestFault: InferenceFailed.
-        """
+    def run(self, tensors: Tensors, rows: int) -> "asyncio.Future[Outputs]":
+        """The outputs of these rows. The future fails with the session's RequestFault."""
         loop = asyncio.get_running_loop()
         if not self._pending:
             loop.call_soon(self._flush)
-        entry = _Entry(tensors, rows, loop.create_future())
-        self._pending.append(entry)
-        return await entry.answer
+        answer = loop.create_future()
+        self._pending.append(_Entry(tensors, rows, time.perf_counter(), answer))
+        return answer
 
     def _flush(self) -> None:
         """Run what is pending; an entry whose caller has gone is left out."""
@@ -80,11 +80,17 @@ class Batcher:
             for entry in entries:  # one may have spoiled it for all
                 self._run([entry])
             return
+        seconds = time.perf_counter() - started
         start = 0
+        waited = 0.0
         for entry in entries:
             stop = start + entry.rows
-            entry.answer.set_result(([output[start:stop] for output in outputs], started))
+            entry.answer.set_result([output[start:stop] for output in outputs])
             start = stop
+            waited += started - entry.asked
+        count = len(entries)
+        self._metrics.observe_stage("queue", waited, count)
+        self._metrics.observe_stage("inference", seconds * count, count)
 
 
 def _merge(entries: list[_Entry]) -> Tensors:
@@ -97,13 +103,15 @@ def _merge(entries: list[_Entry]) -> Tensors:
 def is_row_by_row(session: Session, rows: Sequence[Tensors], *, max_rows: int) -> bool:
     """Whether each of `rows` (one row each) is answered alike alone and among others.
 
-    Tried for every size of a batch from 2 to `max_rows`. Labels must be the same; numbers may differ
-    in their last bits, since another size takes another path through a matrix product. A model
-    that refuses larger batches, or looks at other rows, is never run in company.
+    Tried for every size of a batch from 2 to `max_rows`. Labels must be the same; numbers may
+    differ in their last bits, since another size takes another path through a matrix product. A
+    model that refuses larger batches, or looks at other rows, is never run in company.
     """
     if not rows or max_rows < 2:
         return False
     alone = [session.run(tensors) for tensors in rows]
+    if not all(np.shape(output)[:1] == (1,) for outputs in alone for output in outputs):
+        return False
     for size in range(2, max_rows + 1):
         chosen = [at % len(rows) for at in range(size, 2 * size)]
         merged = {name: np.concatenate([rows[at][name] for at in chosen]) for name in rows[0]}

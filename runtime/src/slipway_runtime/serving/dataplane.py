@@ -14,14 +14,13 @@ import numpy.typing as npt
 
 from slipway_runtime.serving.admission import Admission
 from slipway_runtime.serving.batcher import Batcher
-from slipway_runtime.serving.core.answer import render_predictions
-from slipway_runtime.serving.core.faults import RequestFault, Violation
+from slipway_runtime.serving.core.faults import RequestFault
 from slipway_runtime.serving.core.gate import Admitted, Gate
 from slipway_runtime.serving.core.schema import ModelSchema
 from slipway_runtime.serving.core.session import Session
 from slipway_runtime.serving.core.table import Table
 from slipway_runtime.serving.metrics import Metrics
-from slipway_runtime.serving.v2 import V2Codec, decode_request, render_outputs, select_outputs
+from slipway_runtime.serving.v2 import V2Codec, decode_request, select_outputs
 from slipway_runtime.serving.v2_quick import QuickReader
 
 INLINE_SECONDS = 0.002  # at most this long may one inference hold the event loop
@@ -33,13 +32,6 @@ class AskedV2(NamedTuple):
     id: str | None
     wanted: tuple[int, ...] | None
     admitted: Admitted
-
-
-class Inferred(NamedTuple):
-    """Outputs in the schema's order, and what the contract found."""
-
-    outputs: list[npt.NDArray[Any]]
-    violations: tuple[Violation, ...]
 
 
 class DataPlane:
@@ -77,7 +69,7 @@ class DataPlane:
         self._codec = V2Codec(schema, gate, max_rows=max_rows)
         self._quick = QuickReader(schema, gate, max_rows=max_rows)
         self._inline_rows = inline_rows
-        self._batcher = Batcher(session, max_rows=batch_rows) if batch_rows else None
+        self._batcher = Batcher(session, metrics, max_rows=batch_rows) if batch_rows else None
         self._admission = Admission(places=places, queue=queue, metrics=metrics)
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
 
@@ -111,28 +103,27 @@ class DataPlane:
             self.metrics.observe_violations(admitted.violations)
         return admitted
 
-    async def infer(self, admitted: Admitted, deadline: float) -> Inferred:
-        """Run the model before `deadline` (the loop's time).
+    async def infer(self, admitted: Admitted, deadline: float) -> list[npt.NDArray[Any]]:
+        """Run the model before `deadline` (the loop's time); outputs in the schema's order.
 
         Raises:
             RequestFault: Overloaded, DeadlineExceeded, InferenceFailed, ModelCrashed.
         """
         metrics = self.metrics
-        queued = time.perf_counter()
+        metrics.rows += admitted.rows
         if admitted.rows > self._inline_rows:
+            queued = time.perf_counter()
             await self._admission.enter(deadline)
             started = time.perf_counter()
             metrics.observe_stage("queue", started - queued)
             outputs = await self._run_in_thread(admitted, deadline)
         elif self._batcher is None or metrics.in_flight == 1:
-            started = queued
+            started = time.perf_counter()
             outputs = self._session.run(admitted.tensors)
         else:
-            outputs, started = await self._batcher.run(admitted.tensors, admitted.rows)
-            metrics.observe_stage("queue", started - queued)
+            return await self._batcher.run(admitted.tensors, admitted.rows)
         metrics.observe_stage("inference", time.perf_counter() - started)
-        metrics.rows += admitted.rows
-        return Inferred(outputs, admitted.violations)
+        return outputs
 
     async def _run_in_thread(self, admitted: Admitted, deadline: float) -> list[npt.NDArray[Any]]:
         """Run in a thread; the place is given back when the thread is done, not before."""
@@ -151,14 +142,6 @@ class DataPlane:
         self._admission.leave()
         if not future.cancelled():
             future.exception()  # seen: an abandoned request's failure is nobody's surprise
-
-    def render_v2(self, inferred: Inferred, wanted: tuple[int, ...] | None) -> list[dict[str, Any]]:
-        """The outputs at positions `wanted` (None: all)."""
-        return render_outputs(inferred.outputs, self.schema.outputs, wanted)
-
-    def render_rows(self, inferred: Inferred) -> list[dict[str, Any]]:
-        """One object a row."""
-        return render_predictions(inferred.outputs, self.schema.outputs)
 
     def describe(self, revision: str) -> Mapping[str, Any]:
         """The model's metadata in the form of V2."""

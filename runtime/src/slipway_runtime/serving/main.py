@@ -1,6 +1,7 @@
 """`slipway-runtime serve`: load, prove, serve, drain, exit. The process edge of serving."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -101,6 +102,7 @@ async def _serve(settings: Settings) -> int:
         if loading.done():
             loaded = loading.result()
             app.lane = Lane(loaded.make_application) if loaded.make_application else None
+            gc.freeze()  # what was loaded stays; the collector need not look at it again
             app.plane = loaded.plane
             log.info("ready: model %s revision %s", settings.model_name, settings.revision)
             await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
