@@ -1,4 +1,4 @@
-"""Small requests that arrive together run together: one call of the model, one hand-over of the GIL.
+"""Small requests that arrive together run together: one call, one hand-over of the GIL.
 
 Nothing ever waits for company: a batch is what one turn of the event loop found. It is used only
 for a model that was seen to answer every row alike alone and in company.
