@@ -58,7 +58,7 @@ def ask_for(seconds: float, url: str, body: bytes, scratch: Path) -> Measured:
     if shutil.which("wrk"):
         script = scratch / "post.lua"
         script.write_text(_SCRIPT % body.decode())
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s",
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s",
                    str(script), url]  # fmt: skip
     else:
         command = [sys.executable, __file__, url, body.decode(), str(seconds)]

@@ -1,5 +1,6 @@
 """One serving process from start to end: readiness, limits, metrics, drain, bad starts."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -94,6 +95,44 @@ def test_a_long_head_is_refused(iris: Served) -> None:
     assert answer.status_code == 431
 
 
+def test_many_headers_are_refused_without_harm(iris: Served) -> None:
+    many = {f"x-{number}": "a" for number in range(500)}
+    assert httpx.get(iris.url + "/v2", headers=many).status_code == 431
+    assert httpx.post(iris.url + INFER, json=BODY, headers={"x-1": "a" * 8000}).status_code == 200
+    assert httpx.post(iris.url + INFER, json=BODY).status_code == 200
+
+
+TRICKLES = {
+    "a content-length": ("content-length: 4000", b" "),
+    "chunks": ("transfer-encoding: chunked", b"1\r\n \r\n"),
+}
+
+
+@pytest.mark.parametrize(("header", "drop"), TRICKLES.values(), ids=TRICKLES.keys())
+def test_a_body_that_trickles_in_is_ended_by_the_deadline(
+    artifacts: Path, header: str, drop: bytes
+) -> None:
+    code = (
+        "import slipway_runtime.serving.http as h, slipway_runtime.serving.main as m\n"
+        "h._BODY_SECONDS = 1.0\n"
+        "raise SystemExit(m.run())\n"
+    )
+    with serving(artifacts / "iris", code=code) as served:
+        head = f"POST {INFER} HTTP/1.1\nhost: a\n{header}\n\n"
+        with raw(served, head) as channel:
+            channel.settimeout(0.05)
+            end = time.monotonic() + HANG_GUARD
+            answer = b""
+            while not answer and time.monotonic() < end:
+                channel.sendall(drop)  # it never stops coming, only slowly
+                with contextlib.suppress(TimeoutError):
+                    answer = channel.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b"did not arrive within 1 seconds" in answer
+        wait_for_in_flight(served, 0)
+        assert httpx.post(served.url + INFER, json=BODY).status_code == 200
+
+
 def test_readiness_waits_for_the_golden_rows(tmp_path: Path) -> None:
     served = Served(serving_models.iris(tmp_path / "wrong", golden_shift=0.01))
     code, output = served.process.wait(HANG_GUARD), served.process.communicate()[0]
@@ -144,6 +183,24 @@ def wait_for_in_flight(served: Served, count: int) -> None:
             return
         time.sleep(0.01)
     raise AssertionError(f"never {count} requests in flight")
+
+
+def test_who_hangs_up_while_waiting_is_never_asked_of_the_model(slow_model: Served) -> None:
+    body = json.dumps(BODY).encode()
+    head = f"POST {INFER} HTTP/1.1\nhost: a\ncontent-length: {len(body)}\n\n"
+    threads, answers = ask_in_background(slow_model, 1)
+    wait_for_in_flight(slow_model, 1)
+    with raw(slow_model, head, body), raw(slow_model, head, body):
+        wait_for_in_flight(slow_model, 3)
+    wait_for_in_flight(slow_model, 1)  # at once, while the model is still at the first
+    threads[0].join(HANG_GUARD)
+    assert answers[0].status_code == 200
+    text = slow_model.metrics()
+    labels = 'model="model",revision="abcdef0123"'
+    assert f"slipway_rows_total{{{labels}}} 1.0" in text
+    assert f"slipway_queue_depth{{{labels}}} 0.0" in text
+    assert 'slipway_requests_total{code="499"' in text
+    assert httpx.post(slow_model.url + INFER, json=BODY, timeout=HANG_GUARD).status_code == 200
 
 
 def test_more_than_the_queue_is_shed_and_what_waits_too_long_times_out(

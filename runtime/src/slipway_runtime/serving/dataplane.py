@@ -6,7 +6,7 @@ health checks and other requests are answered meanwhile.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -103,17 +103,22 @@ class DataPlane:
             self.metrics.observe_violations(admitted.violations)
         return admitted
 
-    async def infer(self, admitted: Admitted, deadline: float) -> list[npt.NDArray[Any]]:
+    async def infer(
+        self, admitted: Admitted, deadline: float, gone: Callable[[], Awaitable[None]]
+    ) -> list[npt.NDArray[Any]]:
         """Run the model before `deadline` (the loop's time); outputs in the schema's order.
+
+        Args:
+            gone: comes back when the caller has hung up.
 
         Raises:
             RequestFault: Overloaded, DeadlineExceeded, InferenceFailed, ModelCrashed.
+            ClientGone: the caller hung up before the model was asked.
         """
         metrics = self.metrics
-        metrics.rows += admitted.rows
         if admitted.rows > self._inline_rows:
             queued = time.perf_counter()
-            await self._admission.enter(deadline)
+            await self._admission.enter(deadline, gone)
             started = time.perf_counter()
             metrics.observe_stage("queue", started - queued)
             outputs = await self._run_in_thread(admitted, deadline)
@@ -121,8 +126,10 @@ class DataPlane:
             started = time.perf_counter()
             outputs = self._session.run(admitted.tensors)
         else:
+            metrics.rows += admitted.rows
             return await self._batcher.run(admitted.tensors, admitted.rows)
         metrics.observe_stage("inference", time.perf_counter() - started)
+        metrics.rows += admitted.rows
         return outputs
 
     async def _run_in_thread(self, admitted: Admitted, deadline: float) -> list[npt.NDArray[Any]]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 
 from slipway_runtime import contract
+from slipway_runtime.serving.admission import ClientGone
 from slipway_runtime.serving.core.answer import render_predictions
 from slipway_runtime.serving.core.faults import RequestFault
 from slipway_runtime.serving.dataplane import DataPlane
@@ -47,6 +48,7 @@ CODES: Final[Mapping[str, int]] = {
     "ShapeInvalid": 400,
     "TooManyRows": 413,
 }
+_CLIENT_GONE: Final = 499  # as nginx counts it
 _RETRY_SECONDS: Final = "1"
 _BODY_SECONDS: Final = 10.0
 _SWEEP_SECONDS: Final = 0.5
@@ -134,6 +136,9 @@ class App:
         except RequestFault as fault:
             code = CODES[fault.reason]
             self._refuse(proto, fault, request_id)
+        except ClientGone:
+            code = _CLIENT_GONE
+            proto.response_empty(code, [])  # nobody reads it
         except Exception:  # the process edge: a defect answers one request, and is logged
             log.exception("request %s failed", request_id)
             code = 500
@@ -157,7 +162,7 @@ class App:
         started = time.perf_counter()
         asked = plane.read_v2(body)
         plane.metrics.observe_stage("decode", time.perf_counter() - started)
-        outputs = await plane.infer(asked.admitted, now + self._timeout)
+        outputs = await plane.infer(asked.admitted, now + self._timeout, proto.client_disconnect)
         started = time.perf_counter()
         answer: dict[str, Any] = {"model_name": self._name, "model_version": self._revision}
         if asked.id is not None:
@@ -182,7 +187,7 @@ class App:
         )
         admitted = plane.admit_table(table)
         plane.metrics.observe_stage("decode", time.perf_counter() - started)
-        outputs = await plane.infer(admitted, now + self._timeout)
+        outputs = await plane.infer(admitted, now + self._timeout, proto.client_disconnect)
         started = time.perf_counter()
         answer = {
             "predictions": render_predictions(outputs, plane.schema.outputs),

@@ -46,7 +46,7 @@ def read_table(body: bytes, media_type: str, *, max_rows: int, max_bytes: int) -
     if media_type in _ARROW:
         from slipway_runtime.serving.columnar import table_from_arrow
 
-        return table_from_arrow(body, limit=max_rows)
+        return table_from_arrow(body, limit=max_rows, max_bytes=max_bytes)
     return table_from_rows(_unwrap(_parse(body)), limit=max_rows)
 
 
