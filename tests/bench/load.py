@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -58,8 +59,9 @@ def ask_for(seconds: float, url: str, body: bytes, scratch: Path) -> Measured:
     if shutil.which("wrk"):
         script = scratch / "post.lua"
         script.write_text(_SCRIPT % body.decode())
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s",
-                   str(script), url]  # fmt: skip
+        spent = f"-d{max(1, round(seconds))}s"
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", spent, "--timeout", "30s", "-s", str(script)]
+        command.append(url)
     else:
         command = [sys.executable, __file__, url, body.decode(), str(seconds)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -81,8 +83,7 @@ class _Connection(asyncio.Protocol):
         self.failed = 0
         self.closed = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: Any) -> None:  # uvloop's is no asyncio.Transport
         self._transport = transport
         self._ask()
 
