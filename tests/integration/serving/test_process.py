@@ -1,5 +1,6 @@
 """One serving process from start to end: readiness, limits, metrics, drain, bad starts."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -94,6 +95,44 @@ def test_a_long_head_is_refused(iris: Served) -> None:
     assert answer.status_code == 431
 
 
+def test_many_headers_are_refused_without_harm(iris: Served) -> None:
+    many = {f"x-{number}": "a" for number in range(500)}
+    assert httpx.get(iris.url + "/v2", headers=many).status_code == 431
+    assert httpx.post(iris.url + INFER, json=BODY, headers={"x-1": "a" * 8000}).status_code == 200
+    assert httpx.post(iris.url + INFER, json=BODY).status_code == 200
+
+
+TRICKLES = {
+    "a content-length": ("content-length: 4000", b" "),
+    "chunks": ("transfer-encoding: chunked", b"1\r\n \r\n"),
+}
+
+
+@pytest.mark.parametrize(("header", "drop"), TRICKLES.values(), ids=TRICKLES.keys())
+def test_a_body_that_trickles_in_is_ended_by_the_deadline(
+    artifacts: Path, header: str, drop: bytes
+) -> None:
+    code = (
+        "import slipway_runtime.serving.http as h, slipway_runtime.serving.main as m\n"
+        "h._BODY_SECONDS = 1.0\n"
+        "raise SystemExit(m.run())\n"
+    )
+    with serving(artifacts / "iris", code=code) as served:
+        head = f"POST {INFER} HTTP/1.1\nhost: a\n{header}\n\n"
+        with raw(served, head) as channel:
+            channel.settimeout(0.05)
+            end = time.monotonic() + HANG_GUARD
+            answer = b""
+            while not answer and time.monotonic() < end:
+                channel.sendall(drop)  # it never stops coming, only slowly
+                with contextlib.suppress(TimeoutError):
+                    answer = channel.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b"did not arrive within 1 seconds" in answer
+        wait_for_in_flight(served, 0)
+        assert httpx.post(served.url + INFER, json=BODY).status_code == 200
+
+
 def test_readiness_waits_for_the_golden_rows(tmp_path: Path) -> None:
     served = Served(serving_models.iris(tmp_path / "wrong", golden_shift=0.01))
     code, output = served.process.wait(HANG_GUARD), served.process.communicate()[0]
@@ -102,23 +141,29 @@ def test_readiness_waits_for_the_golden_rows(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-@pytest.fixture
-def slow_model(artifacts: Path) -> Iterator[Served]:
-    """A server whose every inference waits for a file to appear, up to a second."""
+def slowed(work: str, folder: Path, seconds: float) -> Served:
+    """A server with one place and a queue of two, whose every inference first does `work`."""
     code = (
-        "import time, slipway_runtime.serving.dataplane as d, slipway_runtime.serving.main as m\n"
+        "import pathlib, time\n"
+        "import slipway_runtime.serving.dataplane as d, slipway_runtime.serving.main as m\n"
         "m._measure_inline_rows = lambda *_: 0\n"
         "plain = d.DataPlane.__init__\n"
         "class Slow:\n"
         "    def __init__(self, session): self.session = session\n"
-        "    def run(self, tensors): time.sleep(1); return self.session.run(tensors)\n"
+        f"    def run(self, tensors):\n        {work}\n        return self.session.run(tensors)\n"
         "    def close(self): self.session.close()\n"
         "def init(self, **how): plain(self, **{**how, 'session': Slow(how['session']), "
         "'places': 1, 'queue': 2})\n"
         "d.DataPlane.__init__ = init\n"
         "raise SystemExit(m.run())\n"
     )
-    served = Served(artifacts / "iris", code=code, serving={"timeoutSeconds": 1.5})
+    return Served(folder, code=code, serving={"timeoutSeconds": seconds})
+
+
+@pytest.fixture
+def slow_model(artifacts: Path) -> Iterator[Served]:
+    """A server whose every inference takes a second."""
+    served = slowed("time.sleep(1)", artifacts / "iris", 1.5)
     try:
         yield served.wait_ready()
     finally:
@@ -144,6 +189,36 @@ def wait_for_in_flight(served: Served, count: int) -> None:
             return
         time.sleep(0.01)
     raise AssertionError(f"never {count} requests in flight")
+
+
+def test_who_hangs_up_while_waiting_is_never_asked_of_the_model(
+    artifacts: Path, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    work = f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
+    body = json.dumps(BODY).encode()
+    head = f"POST {INFER} HTTP/1.1\nhost: a\ncontent-length: {len(body)}\n\n"
+    held = slowed(work, artifacts / "iris", HANG_GUARD)
+    try:
+        held.wait_ready()
+        threads, answers = ask_in_background(held, 1)
+        wait_for_in_flight(held, 1)
+        with raw(held, head, body), raw(held, head, body):
+            wait_for_in_flight(held, 3)
+        wait_for_in_flight(held, 1)  # while the model is still at the first
+        go.touch()
+        threads[0].join(HANG_GUARD)
+        assert answers[0].status_code == 200
+        text = held.metrics()
+        labels = 'model="model",revision="abcdef0123"'
+        assert f"slipway_rows_total{{{labels}}} 1.0" in text
+        assert f"slipway_queue_depth{{{labels}}} 0.0" in text
+        gone = 'code="499",model="model",protocol="v2",revision="abcdef0123"'
+        assert f"slipway_requests_total{{{gone}}} 2.0" in text
+        assert httpx.post(held.url + INFER, json=BODY, timeout=HANG_GUARD).status_code == 200
+    finally:
+        go.touch()
+        held.end()
 
 
 def test_more_than_the_queue_is_shed_and_what_waits_too_long_times_out(

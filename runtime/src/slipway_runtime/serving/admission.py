@@ -6,9 +6,14 @@ queue before they reach the model.
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 from slipway_runtime.serving.core.faults import RequestFault
 from slipway_runtime.serving.metrics import Metrics
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
 
 
 class Admission:
@@ -26,11 +31,15 @@ class Admission:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._metrics = metrics
 
-    async def enter(self, deadline: float) -> None:
+    async def enter(self, deadline: float, gone: Callable[[], Awaitable[None]]) -> None:
         """Take a place, waiting until `deadline` (the loop's time) at most.
+
+        Args:
+            gone: comes back when the caller has hung up; called only where there is a wait.
 
         Raises:
             RequestFault: Overloaded (the queue is full) or DeadlineExceeded.
+            ClientGone: the caller hung up meanwhile.
         """
         if self._free > 0:
             self._free -= 1
@@ -41,6 +50,7 @@ class Admission:
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting.append(turn)
         self._metrics.queue_depth = len(self._waiting)
+        watch = loop.create_task(_watch(gone, turn))
         try:
             async with asyncio.timeout_at(deadline):
                 await turn
@@ -49,10 +59,11 @@ class Admission:
             raise RequestFault(
                 "DeadlineExceeded", "The request waited too long for its turn."
             ) from error
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ClientGone):
             self._give_up(turn)
             raise
         finally:
+            watch.cancel()
             self._metrics.queue_depth = len(self._waiting)
 
     def leave(self) -> None:
@@ -67,5 +78,11 @@ class Admission:
     def _give_up(self, turn: asyncio.Future[None]) -> None:
         if turn in self._waiting:
             self._waiting.remove(turn)
-        elif turn.done() and not turn.cancelled():
+        elif turn.done() and not turn.cancelled() and turn.exception() is None:
             self.leave()  # the turn came in the very moment of giving up
+
+
+async def _watch(gone: Callable[[], Awaitable[None]], turn: asyncio.Future[None]) -> None:
+    await gone()
+    if not turn.done():
+        turn.set_exception(ClientGone())

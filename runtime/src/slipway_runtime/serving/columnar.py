@@ -9,6 +9,7 @@ from typing import Any
 from slipway_runtime.serving.core.faults import RequestFault
 from slipway_runtime.serving.core.table import Table, check_count
 
+_ARROW_MAGIC = b"ARROW1\0\0"
 _EXPANSION = 64  # a body may unpack to this many times the limit on bodies
 
 
@@ -39,38 +40,27 @@ def table_from_parquet(body: bytes, *, limit: int, max_bytes: int) -> Table:
         raise _unreadable("Parquet") from error
 
 
-def table_from_arrow(body: bytes, *, limit: int) -> Table:
-    """Read an Arrow IPC stream or file.
+def table_from_arrow(body: bytes, *, limit: int, max_bytes: int) -> Table:
+    """Read an Arrow IPC stream or file (a file holds a stream between its magic and its footer).
 
     Raises:
-        RequestFault: not Arrow, nested columns or too many rows.
+        RequestFault: not Arrow, nested columns, too many rows, or it would unpack to too much.
     """
     import pyarrow as pa
 
+    from slipway_runtime.serving.arrow_size import measure_arrow
+
     try:
         source = pa.py_buffer(body)
-        is_file = body.startswith(b"ARROW1")
-        reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
-        batches = []
-        rows = 0
-        for at in range(reader.num_record_batches) if is_file else _count_up():
-            try:
-                batch = reader.get_batch(at) if is_file else reader.read_next_batch()
-            except StopIteration:
-                break
-            rows += batch.num_rows
-            if rows > limit:
-                check_count(rows, limit)
-            batches.append(batch)
-        return _columns(pa.Table.from_batches(batches, schema=reader.schema), limit)
+        if body.startswith(_ARROW_MAGIC):
+            source = source.slice(len(_ARROW_MAGIC))
+        rows, unpacked = measure_arrow(source)
+        check_count(rows, limit)
+        if unpacked > _EXPANSION * max_bytes:
+            raise RequestFault("BodyTooLarge", "The Arrow data unpacks to too much.")
+        return _columns(pa.ipc.open_stream(source).read_all(), limit)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable("Arrow") from error
-
-
-def _count_up() -> Any:
-    from itertools import count
-
-    return count()
 
 
 def _unreadable(what: str) -> RequestFault:

@@ -6,32 +6,32 @@ health checks and other requests are answered meanwhile.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
 from slipway_runtime.serving.admission import Admission
-from slipway_runtime.serving.core.answer import render_predictions
-from slipway_runtime.serving.core.faults import RequestFault, Violation
+from slipway_runtime.serving.batcher import Batcher
+from slipway_runtime.serving.core.faults import RequestFault
 from slipway_runtime.serving.core.gate import Admitted, Gate
 from slipway_runtime.serving.core.schema import ModelSchema
 from slipway_runtime.serving.core.session import Session
 from slipway_runtime.serving.core.table import Table
 from slipway_runtime.serving.metrics import Metrics
-from slipway_runtime.serving.v2 import InferRequest, V2Codec, render_outputs
+from slipway_runtime.serving.v2 import V2Codec, decode_request, select_outputs
+from slipway_runtime.serving.v2_quick import QuickReader
 
 INLINE_SECONDS = 0.002  # at most this long may one inference hold the event loop
 
 
-@dataclass(frozen=True, slots=True)
-class Inferred:
-    """Outputs in the schema's order, and what the contract found."""
+class AskedV2(NamedTuple):
+    """A V2 request: its id, the positions of the outputs it wants (None: all), its inputs."""
 
-    outputs: list[npt.NDArray[Any]]
-    violations: tuple[Violation, ...]
+    id: str | None
+    wanted: tuple[int, ...] | None
+    admitted: Admitted
 
 
 class DataPlane:
@@ -45,6 +45,7 @@ class DataPlane:
         queue: how many requests may wait for one of them.
         max_rows: rows in one request.
         inline_rows: up to this many rows run on the event loop (0: never).
+        batch_rows: up to this many rows of different requests run together (0: never).
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class DataPlane:
         queue: int,
         max_rows: int,
         inline_rows: int,
+        batch_rows: int,
     ) -> None:
         self.schema = schema
         self.max_rows = max_rows
@@ -65,13 +67,20 @@ class DataPlane:
         self._gate = gate
         self._session = session
         self._codec = V2Codec(schema, gate, max_rows=max_rows)
+        self._quick = QuickReader(schema, gate, max_rows=max_rows)
         self._inline_rows = inline_rows
+        self._batcher = Batcher(session, metrics, max_rows=batch_rows) if batch_rows else None
         self._admission = Admission(places=places, queue=queue, metrics=metrics)
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
 
-    def admit_v2(self, request: InferRequest) -> Admitted:
-        """Check a V2 request. Raises RequestFault."""
-        return self._watch(self._codec.admit, request)
+    def read_v2(self, body: bytes) -> AskedV2:
+        """Read and check a V2 request. Raises RequestFault."""
+        quick = self._quick.read(body)
+        if quick is not None:
+            return AskedV2(quick[0], None, quick[1])
+        request = decode_request(body)
+        wanted = select_outputs(request, self.schema)
+        return AskedV2(request.id, wanted, self._watch(self._codec.admit, request))
 
     def admit_table(self, table: Table) -> Admitted:
         """Check rows. Raises RequestFault."""
@@ -94,25 +103,34 @@ class DataPlane:
             self.metrics.observe_violations(admitted.violations)
         return admitted
 
-    async def infer(self, admitted: Admitted, deadline: float) -> Inferred:
-        """Run the model before `deadline` (the loop's time).
+    async def infer(
+        self, admitted: Admitted, deadline: float, gone: Callable[[], Awaitable[None]]
+    ) -> list[npt.NDArray[Any]]:
+        """Run the model before `deadline` (the loop's time); outputs in the schema's order.
+
+        Args:
+            gone: comes back when the caller has hung up.
 
         Raises:
             RequestFault: Overloaded, DeadlineExceeded, InferenceFailed, ModelCrashed.
+            ClientGone: the caller hung up before the model was asked.
         """
         metrics = self.metrics
-        if admitted.rows <= self._inline_rows:
-            started = time.perf_counter()
-            outputs = self._session.run(admitted.tensors)
-        else:
+        if admitted.rows > self._inline_rows:
             queued = time.perf_counter()
-            await self._admission.enter(deadline)
+            await self._admission.enter(deadline, gone)
             started = time.perf_counter()
             metrics.observe_stage("queue", started - queued)
             outputs = await self._run_in_thread(admitted, deadline)
+        elif self._batcher is None or metrics.in_flight == 1:
+            started = time.perf_counter()
+            outputs = self._session.run(admitted.tensors)
+        else:
+            metrics.rows += admitted.rows
+            return await self._batcher.run(admitted.tensors, admitted.rows)
         metrics.observe_stage("inference", time.perf_counter() - started)
         metrics.rows += admitted.rows
-        return Inferred(outputs, admitted.violations)
+        return outputs
 
     async def _run_in_thread(self, admitted: Admitted, deadline: float) -> list[npt.NDArray[Any]]:
         """Run in a thread; the place is given back when the thread is done, not before."""
@@ -131,14 +149,6 @@ class DataPlane:
         self._admission.leave()
         if not future.cancelled():
             future.exception()  # seen: an abandoned request's failure is nobody's surprise
-
-    def render_v2(self, inferred: Inferred, wanted: tuple[int, ...] | None) -> list[dict[str, Any]]:
-        """The outputs at positions `wanted` (None: all)."""
-        return render_outputs(inferred.outputs, self.schema.outputs, wanted)
-
-    def render_rows(self, inferred: Inferred) -> list[dict[str, Any]]:
-        """One object a row."""
-        return render_predictions(inferred.outputs, self.schema.outputs)
 
     def describe(self, revision: str) -> Mapping[str, Any]:
         """The model's metadata in the form of V2."""

@@ -16,6 +16,8 @@ from typing import Any, Final
 import orjson
 
 from slipway_runtime import contract
+from slipway_runtime.serving.admission import ClientGone
+from slipway_runtime.serving.core.answer import render_predictions
 from slipway_runtime.serving.core.faults import RequestFault
 from slipway_runtime.serving.dataplane import DataPlane
 from slipway_runtime.serving.http_bodies import (
@@ -27,7 +29,7 @@ from slipway_runtime.serving.http_bodies import (
 from slipway_runtime.serving.lane import PATHS as LANE_PATHS
 from slipway_runtime.serving.lane import Lane
 from slipway_runtime.serving.metrics import Metrics
-from slipway_runtime.serving.v2 import decode_request, render_violations, select_outputs
+from slipway_runtime.serving.v2 import render_outputs, render_violations
 
 CODES: Final[Mapping[str, int]] = {
     "BodyTooLarge": 413,
@@ -46,6 +48,7 @@ CODES: Final[Mapping[str, int]] = {
     "ShapeInvalid": 400,
     "TooManyRows": 413,
 }
+_CLIENT_GONE: Final = 499  # as nginx counts it
 _RETRY_SECONDS: Final = "1"
 _BODY_SECONDS: Final = 10.0
 _SWEEP_SECONDS: Final = 0.5
@@ -133,6 +136,9 @@ class App:
         except RequestFault as fault:
             code = CODES[fault.reason]
             self._refuse(proto, fault, request_id)
+        except ClientGone:
+            code = _CLIENT_GONE
+            proto.response_empty(code, [])  # nobody reads it
         except Exception:  # the process edge: a defect answers one request, and is logged
             log.exception("request %s failed", request_id)
             code = 500
@@ -151,29 +157,27 @@ class App:
     async def _infer(self, headers: Any, proto: Any, request_id: str) -> None:
         plane = self._check_in(headers)
         check_media_type(headers.get("content-type"), (JSON_TYPE,))
-        deadline = self._loop.time() + self._timeout
-        body = await self._read_body(headers, proto)
+        now = self._loop.time()
+        body = await self._read_body(headers, proto, now)
         started = time.perf_counter()
-        request = decode_request(body)
-        wanted = select_outputs(request, plane.schema)
-        admitted = plane.admit_v2(request)
+        asked = plane.read_v2(body)
         plane.metrics.observe_stage("decode", time.perf_counter() - started)
-        inferred = await plane.infer(admitted, deadline)
+        outputs = await plane.infer(asked.admitted, now + self._timeout, proto.client_disconnect)
         started = time.perf_counter()
         answer: dict[str, Any] = {"model_name": self._name, "model_version": self._revision}
-        if request.id is not None:
-            answer["id"] = request.id
-        if inferred.violations:
-            answer["parameters"] = {"violations": render_violations(inferred.violations)}
-        answer["outputs"] = plane.render_v2(inferred, wanted)
+        if asked.id is not None:
+            answer["id"] = asked.id
+        if asked.admitted.violations:
+            answer["parameters"] = {"violations": render_violations(asked.admitted.violations)}
+        answer["outputs"] = render_outputs(outputs, plane.schema.outputs, asked.wanted)
         self._send(proto, 200, answer, request_id)
         plane.metrics.observe_stage("encode", time.perf_counter() - started)
 
     async def _predict(self, headers: Any, proto: Any, request_id: str) -> None:
         plane = self._check_in(headers)
         media_type = check_media_type(headers.get("content-type"), MEDIA_TYPES)
-        deadline = self._loop.time() + self._timeout
-        body = await self._read_body(headers, proto)
+        now = self._loop.time()
+        body = await self._read_body(headers, proto, now)
         started = time.perf_counter()
         table = read_table(
             body,
@@ -183,13 +187,13 @@ class App:
         )
         admitted = plane.admit_table(table)
         plane.metrics.observe_stage("decode", time.perf_counter() - started)
-        inferred = await plane.infer(admitted, deadline)
+        outputs = await plane.infer(admitted, now + self._timeout, proto.client_disconnect)
         started = time.perf_counter()
         answer = {
-            "predictions": plane.render_rows(inferred),
+            "predictions": render_predictions(outputs, plane.schema.outputs),
             "model": self._name,
             "revision": self._revision,
-            "violations": render_violations(inferred.violations),
+            "violations": render_violations(admitted.violations),
         }
         self._send(proto, 200, answer, request_id)
         plane.metrics.observe_stage("encode", time.perf_counter() - started)
@@ -210,7 +214,7 @@ class App:
             )
         return self.plane
 
-    async def _read_body(self, headers: Any, proto: Any) -> bytes:
+    async def _read_body(self, headers: Any, proto: Any, now: float) -> bytes:
         """The body, never more of it than the limit, and not slower than it must be.
 
         Raises:
@@ -219,9 +223,9 @@ class App:
         length = headers.get("content-length")
         if length is not None and int(length) > self._max_bytes:
             raise self._too_large()
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 granian runs every request as a task
-        self._reading[task] = self._loop.time() + _BODY_SECONDS
+        self._reading[task] = now + _BODY_SECONDS
         try:
             if length is not None:  # the HTTP server reads no more than it was told
                 body: bytes = await proto()
@@ -299,7 +303,9 @@ class App:
             check_media_type(media_type, (JSON_TYPE,))
         self.metrics.in_flight += 1
         try:
-            answer = await self.lane.ask(scope, await self._read_body(scope.headers, proto))
+            answer = await self.lane.ask(
+                scope, await self._read_body(scope.headers, proto, self._loop.time())
+            )
         finally:
             self.metrics.in_flight -= 1
         headers = [each for each in answer.headers if each[0] != contract.HEADER_REQUEST_ID]

@@ -20,6 +20,8 @@ def check_media_type(content_type: str | None, allowed: tuple[str, ...]) -> str:
     Raises:
         RequestFault: MediaTypeUnsupported.
     """
+    if content_type == JSON_TYPE:  # nearly always, and every caller allows it
+        return JSON_TYPE
     media_type = (content_type or JSON_TYPE).partition(";")[0].strip().lower()
     if media_type not in allowed and media_type not in _PARQUET:
         raise RequestFault(
@@ -44,7 +46,7 @@ def read_table(body: bytes, media_type: str, *, max_rows: int, max_bytes: int) -
     if media_type in _ARROW:
         from slipway_runtime.serving.columnar import table_from_arrow
 
-        return table_from_arrow(body, limit=max_rows)
+        return table_from_arrow(body, limit=max_rows, max_bytes=max_bytes)
     return table_from_rows(_unwrap(_parse(body)), limit=max_rows)
 
 

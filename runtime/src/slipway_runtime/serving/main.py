@@ -1,6 +1,7 @@
 """`slipway-runtime serve`: load, prove, serve, drain, exit. The process edge of serving."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 
 from slipway_runtime.artifact.manifest import load_manifest
+from slipway_runtime.serving.batcher import MAX_ROWS, is_row_by_row
 from slipway_runtime.serving.core.faults import ModelInvalid
 from slipway_runtime.serving.core.gate import Gate
 from slipway_runtime.serving.core.golden import check_golden
@@ -50,7 +53,7 @@ def run() -> int:
     )
     try:
         settings = read_settings(os.environ)
-        return asyncio.run(_serve(settings))
+        return uvloop.run(_serve(settings))
     except (SettingsInvalid, ModelInvalid, CannotServe) as error:
         log.error("%s", error)
         return 1
@@ -99,6 +102,7 @@ async def _serve(settings: Settings) -> int:
         if loading.done():
             loaded = loading.result()
             app.lane = Lane(loaded.make_application) if loaded.make_application else None
+            gc.freeze()  # what was loaded stays; the collector need not look at it again
             app.plane = loaded.plane
             log.info("ready: model %s revision %s", settings.model_name, settings.revision)
             await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -142,6 +146,7 @@ def _load(settings: Settings, metrics: Metrics) -> Loaded:
     checked = check_golden(manifest, schema=schema, session=session, missing_text=missing_text)
     log.info("%d golden rows answered as the build saw them", checked)
     gate = Gate(schema, policies, missing_text=missing_text)
+    inline = 0 if is_native else _measure_inline_rows(manifest, schema, session, gate)
     plane = DataPlane(
         schema=schema,
         gate=gate,
@@ -150,7 +155,8 @@ def _load(settings: Settings, metrics: Metrics) -> Loaded:
         places=1 if is_native else cpus,
         queue=cpus * _QUEUE_PER_PLACE,
         max_rows=serving.max_batch_rows,
-        inline_rows=0 if is_native else _measure_inline_rows(manifest, schema, session, gate),
+        inline_rows=inline,
+        batch_rows=_measure_batch_rows(manifest, session, gate, inline),
     )
 
     def make_application() -> Any:
@@ -201,12 +207,27 @@ def _measure_inline_rows(
     manifest: Mapping[str, Any], schema: Any, session: Session, gate: Gate
 ) -> int:
     """How many rows take less than `INLINE_SECONDS`: these may run on the event loop."""
-    rows = list(manifest["golden"]["rows"])[:1]
+    rows = _golden(manifest)[:1]
     if not rows or not schema.is_table:
         return 0
     tensors = gate.admit(table_from_rows(rows, limit=1)).tensors
     seconds = min(_time(session, tensors) for _ in range(5))
     return 0 if seconds > INLINE_SECONDS else max(1, min(64, int(INLINE_SECONDS / seconds)))
+
+
+def _measure_batch_rows(
+    manifest: Mapping[str, Any], session: Session, gate: Gate, inline_rows: int
+) -> int:
+    """How many rows of different requests may run together, or 0."""
+    size = min(inline_rows, MAX_ROWS)
+    if size < 2:
+        return 0
+    rows = [gate.admit(table_from_rows([row], limit=1)).tensors for row in _golden(manifest)]
+    return size if is_row_by_row(session, rows, max_rows=size) else 0
+
+
+def _golden(manifest: Mapping[str, Any]) -> list[Any]:
+    return list(manifest["golden"]["rows"])
 
 
 def _time(session: Session, tensors: Any) -> float:

@@ -50,10 +50,10 @@ class Metrics:
         self.latency[protocol][bisect_left(BUCKETS, seconds)] += 1
         self.latency_sum[protocol] += seconds
 
-    def observe_stage(self, stage: str, seconds: float) -> None:
-        """Add the time that one request spent in one stage."""
+    def observe_stage(self, stage: str, seconds: float, requests: int = 1) -> None:
+        """Add the time that `requests` requests spent together in one stage."""
         self.stage_sum[stage] += seconds
-        self.stage_count[stage] += 1
+        self.stage_count[stage] += requests
 
     def observe_violations(self, violations: Iterable[Violation]) -> None:
         """Count rows by rule, column and policy; a stranger's column names never become labels."""

@@ -270,7 +270,7 @@ def render_outputs(
 
 def _render_output(array: npt.NDArray[Any], spec: TensorSpec) -> dict[str, Any]:
     data: Any = array.ravel()
-    if data.dtype == object or data.dtype.kind in "SU":
+    if data.dtype.kind in "OSU":
         data = [
             item.decode("utf-8", "replace") if isinstance(item, bytes) else item
             for item in data.tolist()

@@ -7,7 +7,7 @@ clean request gives the same tensors on both ways.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,7 @@ from .table import Table, table_from_matrix
 Tensors = dict[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """Checked inputs for the model, and what was not as it should be."""
 
     tensors: Tensors
@@ -86,6 +85,14 @@ class Gate:
             if len(schema.inputs) == 1 and len(single.shape) == 2 and self._numbers
             else None
         )
+
+    @property
+    def matrix_bounds(self) -> tuple[tuple[float, float], ...] | None:
+        """(lowest, highest) clean value of each column; None where more than that decides."""
+        if self._matrix is None or self._matrix.categories:
+            return None
+        low, high = self._matrix.low.ravel().tolist(), self._matrix.high.ravel().tolist()
+        return tuple(zip(low, high, strict=True))
 
     def admit(self, table: Table) -> Admitted:
         """Check a table.

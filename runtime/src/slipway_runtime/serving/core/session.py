@@ -57,7 +57,9 @@ class OnnxSession:
             ) from error
         _compare("input", schema, schema.inputs, {node.name for node in session.get_inputs()})
         _compare("output", schema, schema.outputs, {node.name for node in session.get_outputs()})
-        self._run = session.run
+        # the binding itself: what its wrapper checks on every request was checked just now
+        self._run = session._sess.run
+        self._options = onnxruntime.RunOptions()
         self._outputs = [output.name for output in schema.outputs]
 
     def run(self, tensors: Tensors) -> list[npt.NDArray[Any]]:
@@ -67,7 +69,7 @@ class OnnxSession:
             RequestFault: InferenceFailed.
         """
         try:
-            outputs: list[npt.NDArray[Any]] = self._run(self._outputs, tensors)
+            outputs: list[npt.NDArray[Any]] = self._run(self._outputs, tensors, self._options)
         except Exception as error:  # as above; its text may name files and nodes
             raise RequestFault(
                 "InferenceFailed", "The model could not compute an answer for these inputs."
