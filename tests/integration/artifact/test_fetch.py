@@ -159,10 +159,10 @@ def test_https_with_an_unknown_authority(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "retryable"),
     [
-        (404, "ModelNotFound", False),
-        (410, "ModelNotFound", False),
-        (401, "ModelAccessDenied", False),
-        (403, "ModelAccessDenied", False),
+        (404, "ModelNotFound", True),
+        (410, "ModelNotFound", True),
+        (401, "ModelAccessDenied", True),
+        (403, "ModelAccessDenied", True),
         (429, "SourceUnavailable", True),
         (500, "SourceUnavailable", True),
         (503, "SourceUnavailable", True),

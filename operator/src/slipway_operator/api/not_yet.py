@@ -72,7 +72,7 @@ FIELDS: Final = (
 )
 
 # The schemes that can be fetched now; all others of `vocabulary.SCHEMES` come later.
-SUPPORTED_SCHEMES: Final = frozenset({"file", "https", "s3"})
+SUPPORTED_SCHEMES: Final = frozenset({"file", "https", "s3", "gs", "az", "oci", "pvc"})
 URI_FIELDS: Final = ("spec.model.uri", "spec.model.samples.uri")
 
 
