@@ -42,7 +42,7 @@ def stand_in(
         f"print({text!r})\n"
     )
     program.chmod(0o755)
-    monkeypatch.setattr(runtime_check, "_find_program", lambda: str(program))
+    monkeypatch.setattr(runtime_check, "find_program", lambda: str(program))
     return folder / "arguments"
 
 

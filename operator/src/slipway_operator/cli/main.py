@@ -18,6 +18,7 @@ from slipway_operator.cli import (
     logs,
     model_file,
     predict,
+    push,
     up,
     version,
 )
@@ -51,6 +52,7 @@ def make_app(*, laptop: bool) -> typer.Typer:
     app.command()(predict.predict)
     app.command()(model_file.convert)
     app.command()(model_file.check)
+    app.command()(push.push)
     app.command()(version.version)
     return app
 

@@ -14,7 +14,6 @@ from slipway_runtime.artifact.uri import redact_uri
 from slipway_runtime.errors import BuildError
 
 MAX_REDIRECTS = 3
-_CHUNK = 1 << 18
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -94,7 +93,7 @@ class Web:
     def chunks(self, answer: httpx.Response) -> Iterator[bytes]:
         """The body as it is: never unpacked on the way."""
         with self._explained():
-            yield from answer.iter_raw(_CHUNK)
+            yield from answer.iter_raw()
 
     def read(self, answer: httpx.Response, limit_bytes: int) -> bytes:
         """A small body.
