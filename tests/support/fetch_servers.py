@@ -204,6 +204,8 @@ def fetch_server(certificate: Path | None = None) -> Iterator[FetchServer]:
             with contextlib.suppress(OSError):
                 found.routes.get(path, found.otherwise)(self)
 
+        do_HEAD = do_POST = do_GET
+
         def log_message(self, *arguments: Any) -> None:
             pass
 

@@ -24,7 +24,7 @@ def run_push(
         check=False,
         env={
             **os.environ,
-            "SLIPWAY_FETCH_ALLOW": store.address,
+            "SLIPWAY_FETCH_ALLOW": getattr(store, "allow", store.address),
             "REGISTRY_USER": store.secrets["username"],
             "REGISTRY_PASSWORD": store.secrets["password"],
             **(environment or {}),

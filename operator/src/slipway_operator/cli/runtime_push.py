@@ -5,6 +5,7 @@ The client of registries is that program's; credentials never pass through here.
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,37 +34,42 @@ def push_files(
         if not path.exists():
             raise CliError(f'Cannot read file "{path}": there is no such file.', code=NOT_FOUND)
     command = [find_program(), "push", str(file), uri]
-    if samples is not None:
-        command += ["--samples", str(samples)]
+    command += [] if samples is None else ["--samples", str(samples)]
     for what, name in login.items():
-        if name is not None:
-            command += [f"--{what}-env", name]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
-    )
-    found: dict[str, Any] = {}
-    with process, _bars(console) as bars:
-        assert process.stdout is not None  # noqa: S101 - as asked for above
-        tasks = {role: bars.add_task(path.name, total=None) for role, path in files.items()}
-        for line in process.stdout:
-            said = _read(line)
-            if "sentBytes" in said:
-                sent, total = said["sentBytes"], said["totalBytes"]
-                bars.update(tasks[said["file"]], completed=sent, total=total)
-            elif "ok" in said:
-                found = said
-        last = process.stderr.read().strip() if process.stderr else ""
+        command += [] if name is None else [f"--{what}-env", name]
+    found, last = _run(command, files, console)
     if not found:
-        words = (last.splitlines() or ["it said nothing"])[-1]
-        raise CliError(
-            f'Cannot push file "{file}": {PROGRAM} ended with {process.returncode}: {words}'
-        )
+        raise CliError(f'Cannot push file "{file}": {PROGRAM} ended: {last}')
     if not found["ok"]:
         raise CliError(f"{found.get('reason')}: {found.get('message')}")
     for each in found["files"]:
         how = "was there already" if each["existed"] else "pushed"
         console.print(f"{each['name']}  {each['bytes']} bytes  {how}", style="green")
     return found
+
+
+def _run(
+    command: list[str], files: Mapping[str, Path], console: Console
+) -> tuple[dict[str, Any], str]:
+    """Run it with a bar for each file: its last document, and its last words."""
+    found: dict[str, Any] = {}
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as words,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words, text=True) as process,
+        _bars(console) as bars,
+    ):
+        tasks = {role: bars.add_task(path.name, total=None) for role, path in files.items()}
+        for line in process.stdout or ():
+            said = _read(line)
+            if "sentBytes" in said:
+                sent, total = said["sentBytes"], said["totalBytes"]
+                bars.update(tasks[said["file"]], completed=sent, total=total)
+            elif "ok" in said:
+                found = said
+        process.wait()
+        words.seek(0)
+        lines = words.read().strip().splitlines()
+    return found, (lines or [f"with {process.returncode}, and said nothing"])[-1]
 
 
 def _bars(console: Console) -> Progress:

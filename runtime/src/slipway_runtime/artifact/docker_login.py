@@ -19,7 +19,7 @@ _HELPER_SECONDS = 30
 
 
 def find_login(address: str, *, environment: Mapping[str, str]) -> tuple[Login, str]:
-    """The login for a registry `HOST[:PORT]`, and where it comes from; nobody when none is there.
+    """The login for a registry `HOST[:PORT]`, and how to call it; nobody when none is there.
 
     Raises:
         BuildError: `ModelAccessDenied` when the file or a credential helper cannot be used.
@@ -29,15 +29,21 @@ def find_login(address: str, *, environment: Mapping[str, str]) -> tuple[Login, 
     try:
         config = json.loads(path.read_bytes())
     except FileNotFoundError:
-        return Login(), str(path)
+        return _name(Login(), path)
     except (OSError, ValueError) as error:
         raise _unusable(path, f"it cannot be read ({error})") from error
     if not isinstance(config, dict):
         raise _unusable(path, "it is not a JSON object")
     helper = (config.get("credHelpers") or {}).get(address) or config.get("credsStore")
     if helper:
-        return _ask_helper(str(helper), address, path=path), f"docker-credential-{helper}"
-    return _read_entry(_find_entry(config.get("auths") or {}, address), path), str(path)
+        return _name(_ask_helper(str(helper), address, path=path), path)
+    return _name(_read_entry(_find_entry(config.get("auths") or {}, address), path), path)
+
+
+def _name(login: Login, path: Path) -> tuple[Login, str]:
+    if not login.username:
+        return login, f"an unknown caller: {path} has no login for it"
+    return login, f'user "{login.username}" of {path}'
 
 
 def _find_entry(entries: Mapping[str, Any], address: str) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 import httpx
 
@@ -50,19 +50,13 @@ class Descriptor:
 
 
 class Registry:
-    """One repository; `actions` (`pull`, or `pull,push`) are what tokens are asked for.
-
-    `base` is found out by `connect`.
-    """
+    """One repository; `actions` (`pull`, or `pull,push`) are what tokens are asked for."""
 
     def __init__(self, web: Web, errand: Errand, *, login: Login, actions: str = "pull") -> None:
         self._web, self._errand = web, errand
         self._login, self._actions = login, actions
-        uri = errand.uri
-        host = f"[{uri.host}]" if ":" in uri.host else uri.host
-        self._address = f"{host}:{uri.port}"
-        self._base = f"https://{self._address}/v2/"
-        self._repository = uri.path
+        self._base = f"https://{errand.uri.address}/v2/"
+        self._repository = errand.uri.path
         self._authorization: dict[str, str] = {}
 
     def connect(self) -> None:
@@ -76,7 +70,7 @@ class Registry:
         except NotTLSError:
             if not self._errand.allowed.has(self._errand.uri.host, self._errand.uri.port):
                 raise
-            self._base = f"http://{self._address}/v2/"
+            self._base = f"http://{self._errand.uri.address}/v2/"
             self._log_in()
 
     # ── Pulling ──────────────────────────────────────────────────────────────────────────────
@@ -134,7 +128,7 @@ class Registry:
             if answer.status_code != 202:
                 raise self._explain(answer)
             start = f"{self._base}{self._repository}/blobs/uploads/"
-            location = urljoin(start, answer.headers.get("location", ""))
+            location = self._web.join(start, answer.headers.get("location", ""))
         sign = "&" if "?" in location else "?"
         headers = {"content-type": "application/octet-stream", "content-length": str(size_bytes)}
         if origin_of(location) == origin_of(self._base):
@@ -198,7 +192,9 @@ class Registry:
         query = {"scope": f"repository:{self._repository}:{self._actions}"}
         if "service" in challenge:
             query["service"] = challenge["service"]
-        realm = urljoin(self._base, challenge.get("realm", ""))
+        if "realm" not in challenge:
+            raise self._errand.unavailable("the registry does not say where to log in")
+        realm = self._web.join(self._base, challenge["realm"])
         url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
         credentials = {}
         if self._login.username:

@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushErrand(Errand):
-    """An errand in the other direction; `login_from` says where the credentials came from."""
+    """An errand in the other direction; `login_from` says who logged in."""
 
     login_from: str
 
@@ -40,9 +40,9 @@ class PushErrand(Errand):
         said = f" ({code})" if code else ""
         return BuildError(
             "ModelAccessDenied",
-            f"Cannot push to {self.what}: the registry refused{said} the login of "
-            f"{self.login_from}; log in with `docker login {self.uri.host}`, or name variables "
-            "with --username-env and --password-env.",
+            f"Cannot push to {self.what}: the registry refused{said} {self.login_from}; log in "
+            f"with `docker login {self.uri.address}`, or name variables with --username-env and "
+            "--password-env.",
         )
 
 

@@ -53,6 +53,12 @@ class SourceUri:
     asked: str
     reference: str = ""
 
+    @property
+    def address(self) -> str:
+        """`HOST[:PORT]` as registries are called: without 443, IPv6 in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == 443 else f"{host}:{self.port}"
+
 
 def redact_uri(uri: str) -> str:
     """Drop what may hold a credential: user information, query and fragment."""

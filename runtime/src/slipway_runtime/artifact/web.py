@@ -165,12 +165,21 @@ class Web:
             f"host with SLIPWAY_FETCH_ALLOW={host}:{port}"
         )
 
-    def _follow(self, url: str, location: str) -> str:
+    def join(self, url: str, location: str) -> str:
+        """The address that `location` means, seen from `url`.
+
+        Raises:
+            BuildError: `URIForbidden` when it is no address.
+        """
         try:
             target = urljoin(url, location)
             _ = urlsplit(target).port
         except ValueError as error:
-            raise self._errand.forbidden(f"it redirects to no address: {error}") from error
+            raise self._errand.forbidden(f"the server named no address: {error}") from error
+        return target
+
+    def _follow(self, url: str, location: str) -> str:
+        target = self.join(url, location)
         if url.startswith("https:") and not target.startswith("https:"):
             raise self._errand.forbidden(f'it redirects from https to "{redact_uri(target)}"')
         return target

@@ -103,8 +103,7 @@ def _read_login(
     }
     given = {what: name for what, name in names.items() if name}
     if not given:
-        address = uri.host if uri.port == 443 else f"{uri.host}:{uri.port}"
-        return find_login(address, environment=environment)
+        return find_login(uri.address, environment=environment)
     for what, name in given.items():
         if not environment.get(name):
             raise BuildError(
@@ -113,7 +112,7 @@ def _read_login(
                 "names, is not set.",
             )
     values = {what: environment[name] for what, name in given.items()}
-    return Login(**values), ", ".join(given.values())
+    return Login(**values), f"the login in {', '.join(given.values())}"
 
 
 def _tell(role: str, sent: int, total: int) -> None:
