@@ -23,10 +23,11 @@ def build(
     digest: str | None = None,
     samples: str | None = None,
     endpoint: str | None = None,
+    named: str | None = "models",
     allow_file: bool = True,
     **limits: float,
 ) -> BuildRequest:
-    """One build; keywords that are left over are its limits."""
+    """One build; `named` is its Secret's name, keywords that are left over are its limits."""
     return BuildRequest(
         name="m",
         namespace="default",
@@ -35,7 +36,7 @@ def build(
             uri=uri,
             digest=digest,
             samples=Samples(uri=samples) if samples else None,
-            access=Access(endpoint=endpoint, secret="models"),
+            access=Access(endpoint=endpoint, secret=named),
         ),
         limits=msgspec.convert(limits, Limits),
         allow_file=allow_file,

@@ -159,9 +159,9 @@ def test_wrong_credentials(tmp_path: Path, case: Case) -> None:
 
 
 def test_no_credentials(tmp_path: Path, case: Case) -> None:
-    error = refused(
-        tmp_path, case.at(case.store.address, case.uri), allow=case.store.address, secrets={}
-    )
+    asked = case.at(case.store.address, case.uri)
+    nobody = build(asked.model.uri, endpoint=asked.model.access.endpoint, named=None)
+    error = refused(tmp_path, nobody, allow=case.store.address)
     assert error.reason == "ModelAccessDenied"
     assert "spec.model.access.secretRef" in error.message
     assert case.keys in error.message

@@ -60,7 +60,7 @@ def _read_entry(entry: Mapping[str, Any], path: Path) -> Login:
     if not entry.get("auth"):
         return Login(username=entry.get("username", ""), password=entry.get("password", ""))
     try:
-        user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+        user, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
     except ValueError as error:
         raise _unusable(path, "an entry under auths is not base64") from error
     return Login(username=user, password=password)

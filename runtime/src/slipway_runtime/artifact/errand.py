@@ -82,7 +82,7 @@ class Errand:
     def denied(self, keys: str, *, code: str = "") -> BuildError:
         """The source refused: the keys are wrong, too weak, or were not given."""
         said = f" ({code})" if code else ""
-        if self.secrets:
+        if self.access.secret:
             why = f"the store refused{said} the credentials in {self.secret_name} ({keys}); "
             return self._no_access(f"{why}check them and their rights.")
         why = f"the store wants credentials{said}; "

@@ -40,7 +40,7 @@ def copy_from_claim(errand: Errand, sink: FileSink, *, claims: Path) -> None:
             "read it.",
             retryable=True,
         ) from error
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         real = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         if not real.is_relative_to(volume.resolve()):
             raise errand.forbidden("it is a link that leads out of its volume")
@@ -49,5 +49,7 @@ def copy_from_claim(errand: Errand, sink: FileSink, *, claims: Path) -> None:
             kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a plain file"
             raise errand.unreadable(f"it is {kind}; give the path of one file")
         sink.expect(found.st_size)
-        while chunk := stream.read(_CHUNK):
+        while chunk := os.read(descriptor, _CHUNK):
             sink.write(chunk)
+    finally:
+        os.close(descriptor)
