@@ -128,9 +128,11 @@ def put_az(
 
 
 @contextlib.contextmanager
-def registry(folder: Path, *, auth: str = "", tls: Path | None = None) -> Iterator[Store]:
+def registry(
+    folder: Path, *, auth: str = "", tls: Path | None = None, port: int | None = None
+) -> Iterator[Store]:
     """An OCI registry; `auth` is the YAML of its section, by default one user with a password."""
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{port or free_port()}"
     user, password = "planted-user", f"planted-{secrets.token_hex(8)}"
     folder.mkdir(exist_ok=True)
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
