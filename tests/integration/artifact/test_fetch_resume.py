@@ -124,7 +124,8 @@ def test_credentials_are_not_sent_on(tmp_path: Path, server: FetchServer) -> Non
 
 @pytest.mark.parametrize(
     ("secrets", "key"),
-    [({"token": "a\nx-planted: 1"}, "token"), ({"token": "pläntéd"}, "token"),
+    [({"token": "a\nx-planted: 1"}, "token"), ({"token": "planted word"}, "token"),
+     ({"token": "pläntéd"}, "token"),
      ({"username": "a\x00b", "password": "planted"}, "username")],
 )  # fmt: skip
 def test_a_key_that_is_no_credential(

@@ -79,6 +79,8 @@ def test_nobody_listens(tmp_path: Path) -> None:
         (403, "InvalidAccessKeyId", "ModelAccessDenied"),
         (401, "Unauthorized", "ModelAccessDenied"),
         (404, "NoSuchBucket", "ModelNotFound"),
+        (400, "ExpiredToken", "ModelAccessDenied"),
+        (400, "AuthorizationHeaderMalformed", "SourceUnavailable"),
         (503, "SlowDown", "SourceUnavailable"),
     ],
 )
@@ -89,6 +91,8 @@ def test_answers_of_a_store(
     error = _refused(tmp_path, "k", fake.base, allow=fake.address)
     assert error.reason == reason
     assert ('Secret "models"' in error.message) == (reason == "ModelAccessDenied")
+    assert reason == "ModelNotFound" or code in error.message
+    assert ("access.region" in error.message) == (code == "AuthorizationHeaderMalformed")
 
 
 def test_stall(tmp_path: Path, fake: FetchServer) -> None:

@@ -50,7 +50,7 @@ class Errand:
             BuildError: `ModelAccessDenied`, naming the key, when the value cannot be a credential.
         """
         for name in names:
-            value = self.secrets.get(name, "").strip()
+            value = self.secrets.get(name, "")
             if value and not value.isprintable():
                 raise self.unusable(name, "it holds line ends or control characters")
             if value:

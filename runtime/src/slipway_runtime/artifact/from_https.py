@@ -70,13 +70,23 @@ def read_credentials(errand: Errand) -> dict[str, str]:
     Raises:
         BuildError: `ModelAccessDenied` when a key cannot be used.
     """
-    if token := errand.key("token"):
-        if not token.isascii():
-            raise errand.unusable("token", "it is not plain ASCII")
+    if token := read_token(errand):
         return {"authorization": f"Bearer {token}"}
     if user := errand.key("username"):
         return {"authorization": basic(user, errand.key("password") or "")}
     return {}
+
+
+def read_token(errand: Errand) -> str | None:
+    """The Secret's `token`, as it may stand in a header.
+
+    Raises:
+        BuildError: `ModelAccessDenied` when it may not.
+    """
+    token = errand.key("token")
+    if token is not None and not (token.isascii() and " " not in token):
+        raise errand.unusable("token", "it holds blanks or signs that are not plain ASCII")
+    return token
 
 
 def basic(user: str, password: str) -> str:

@@ -9,6 +9,7 @@ from slipway_runtime.artifact.from_https import (
     explain_status,
     range_headers,
     read_body,
+    read_token,
 )
 from slipway_runtime.artifact.receive import Body, receive
 from slipway_runtime.artifact.registry import Descriptor, Login, Registry, read_layers
@@ -61,7 +62,7 @@ def _read_login(errand: Errand) -> Login:
     return Login(
         username=errand.key("username") or "",
         password=errand.key("password") or "",
-        token="" if errand.key("username") else errand.key("token") or "",
+        token="" if errand.key("username") else read_token(errand) or "",
     )
 
 

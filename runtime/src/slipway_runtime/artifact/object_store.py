@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 _RETRY_SECONDS = 10
 _MIN_CHUNK = 1 << 20
 _NO_CONTAINER = ("NoSuchBucket", "ContainerNotFound")
-_DENIED = ("403 Forbidden", "401 Unauthorized", "AccessDenied")
+_DENIED = ("403 Forbidden", "401 Unauthorized", "AccessDenied", "ExpiredToken", "InvalidToken")
+# What S3 says to a request that was signed for another region.
+_ELSEWHERE = ("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraint")
 
 T = TypeVar("T")
 
@@ -181,9 +183,16 @@ def _explain(error: Exception, errand: Errand, keys: str) -> BuildError:
             f"Cannot fetch {errand.what}: the store did not answer in time; try again later.",
             retryable=True,
         )
+    code = _code(error)
+    if code.startswith(_ELSEWHERE):
+        return errand.unavailable(
+            f"the bucket is in another region ({code}); set spec.model.access.region",
+            retryable=False,
+        )
+    said = f" ({code})" if code else ""
     return errand.unavailable(
-        "the store could not be reached or failed; check spec.model.access.endpoint, or try again "
-        "later"
+        f"the store could not be reached or failed{said}; check spec.model.access.endpoint, or try "
+        "again later"
     )
 
 

@@ -72,31 +72,31 @@ def redact_uri(uri: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def parse_uri(uri: str, *, field: str, allow_file: bool) -> SourceUri:
-    """Check `uri`, the value of `field`.
+def parse_uri(uri: str, *, field: str, allow_file: bool, doing: str = "fetch") -> SourceUri:
+    """Check `uri`, the value of `field`; `doing` is what is tried, for messages.
 
     Raises:
         BuildError: `URIForbidden` or `URISchemeNotYetSupported`.
     """
     shown = redact_uri(uri)
-    what = f'{field} "{shown}"'
+    what = f'Cannot {doing} {field} "{shown}"'
     if not uri.isprintable() or any(sign.isspace() for sign in uri):
         raise BuildError(
             "URIForbidden",
-            f"Cannot read {what}: it holds blanks or control characters; encode them as %20.",
+            f"{what}: it holds blanks or control characters; encode them as %20.",
         )
     try:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError as error:
-        raise BuildError("URIForbidden", f"Cannot read {what}: {error}.") from error
+        raise BuildError("URIForbidden", f"{what}: {error}.") from error
     scheme = parts.scheme.lower()
     _check_scheme(scheme, what)
     _check_parts(parts, what)
     if scheme == "file":
         return _parse_file(parts, what=what, shown=shown, asked=uri, allow_file=allow_file)
     if not parts.hostname:
-        raise BuildError("URIForbidden", f"Cannot fetch {what}: it names no host.")
+        raise BuildError("URIForbidden", f"{what}: it names no host.")
     path, reference = parts.path, ""
     if scheme in OBJECT_SCHEMES:
         path, port = _parse_key(parts, what, OBJECT_SCHEMES[scheme]), 0
@@ -104,7 +104,7 @@ def parse_uri(uri: str, *, field: str, allow_file: bool) -> SourceUri:
         if allow_file:
             raise BuildError(
                 "URIForbidden",
-                f"Cannot fetch {what}: a laptop has no PersistentVolumeClaims; give the path of "
+                f"{what}: a laptop has no PersistentVolumeClaims; give the path of "
                 "the file on this machine, file:PATH.",
             )
         path, port = _parse_key(parts, what, "pvc://CLAIM/PATH"), 0
@@ -130,11 +130,11 @@ def _parse_key(parts: SplitResult, what: str, form: str) -> str:
     path = unquote(parts.path).lstrip("/")
     kind = "file" if parts.scheme == "pvc" else "object"
     if parts.port is not None or not path or path.endswith("/"):
-        raise BuildError("URIForbidden", f"Cannot fetch {what}: it must name one {kind}, {form}.")
+        raise BuildError("URIForbidden", f"{what}: it must name one {kind}, {form}.")
     if any(part in (".", "..") for part in path.split("/")) or "\x00" in path:
-        raise BuildError("URIForbidden", f'Cannot fetch {what}: its path must not hold "..".')
+        raise BuildError("URIForbidden", f'{what}: its path must not hold "..".')
     if parts.scheme == "pvc" and not _CLAIM.fullmatch(parts.netloc):
-        raise BuildError("URIForbidden", f'Cannot fetch {what}: "{parts.netloc}" names no claim.')
+        raise BuildError("URIForbidden", f'{what}: "{parts.netloc}" names no claim.')
     return path
 
 
@@ -144,7 +144,7 @@ def _parse_reference(parts: SplitResult, what: str) -> tuple[str, str]:
     if found is None or not _REPOSITORY.fullmatch(found["repository"]):
         raise BuildError(
             "URIForbidden",
-            f"Cannot fetch {what}: it must be oci://HOST[:PORT]/REPOSITORY[:TAG][@sha256:…], the "
+            f"{what}: it must be oci://HOST[:PORT]/REPOSITORY[:TAG][@sha256:…], the "
             "repository in lower case.",
         )
     return found["repository"], found["digest"] or found["tag"] or "latest"
@@ -154,13 +154,12 @@ def _check_scheme(scheme: str, what: str) -> None:
     if scheme in LATER_SCHEMES:
         raise BuildError(
             "URISchemeNotYetSupported",
-            f'Cannot fetch {what}: scheme "{scheme}" is not supported yet; use https, s3 or, '
-            "on a laptop, file.",
+            f'{what}: scheme "{scheme}" is not supported yet; use https, s3 or, on a laptop, file.',
         )
     if scheme not in _SCHEMES:
         raise BuildError(
             "URIForbidden",
-            f'Cannot fetch {what}: scheme "{scheme}" is not one of https, s3, file.',
+            f'{what}: scheme "{scheme}" is not one of https, s3, file.',
         )
 
 
@@ -168,13 +167,13 @@ def _check_parts(parts: SplitResult, what: str) -> None:
     if parts.username is not None or parts.password is not None:
         raise BuildError(
             "URIForbidden",
-            f"Cannot fetch {what}: a URI must not hold a user name or password; "
+            f"{what}: a URI must not hold a user name or password; "
             "put them into a Secret and name it in spec.model.access.secretRef.",
         )
     if parts.fragment or (parts.query and parts.scheme not in {"https", "http"}):
         raise BuildError(
             "URIForbidden",
-            f"Cannot fetch {what}: it has a query or fragment, which {parts.scheme} does not take.",
+            f"{what}: it has a query or fragment, which {parts.scheme} does not take.",
         )
 
 
@@ -185,13 +184,11 @@ def _parse_file(
     if not allow_file:
         raise BuildError(
             "URIForbidden",
-            f"Cannot fetch {what}: file: works on a laptop only; put the file into an object "
+            f"{what}: file: works on a laptop only; put the file into an object "
             "store and give its https: or s3: address.",
         )
     if authority not in ("", "localhost") or not path.startswith("/"):
-        raise BuildError(
-            "URIForbidden", f"Cannot fetch {what}: give an absolute path, file:/FOLDER/FILE."
-        )
+        raise BuildError("URIForbidden", f"{what}: give an absolute path, file:/FOLDER/FILE.")
     return SourceUri(
         scheme="file", host="", port=0, path=path, name=_safe_name(path), shown=shown, asked=asked
     )

@@ -143,11 +143,13 @@ class Web:
             errand.raise_refusal()
             if isinstance(error, httpx.TimeoutException):
                 raise errand.too_late() from error
-            why = " ".join(str(error).split()) or type(error).__name__
-            failed = errand.unavailable(f"{why}; check the address, or try again later")
             if _is_not_tls(error):
+                failed = errand.unavailable("the server does not speak TLS at this port")
                 raise NotTLSError(failed.reason, failed.message, retryable=True) from error
-            raise failed from error
+            why = " ".join(str(error).split()) or type(error).__name__
+            if "header value" in why:  # the library would show it, and it is a credential
+                why = "the credentials hold signs that no header may hold"
+            raise errand.unavailable(f"{why}; check the address, or try again later") from error
 
     def _check(self, url: str) -> None:
         parts = urlsplit(url)

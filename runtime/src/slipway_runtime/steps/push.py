@@ -46,7 +46,7 @@ def run_push(arguments: argparse.Namespace) -> int:
 
 
 def _push(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, Any]:
-    uri = parse_uri(arguments.uri, field="address", allow_file=True)
+    uri = parse_uri(arguments.uri, field="address", allow_file=True, doing="push to")
     if uri.scheme != "oci" or uri.reference.startswith("sha256:"):
         raise BuildError(
             "URIForbidden",
