@@ -1,13 +1,12 @@
 """`slipway push`, with a stand-in for slipway-runtime."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from cli_stand_in import stand_in
 from slipway_operator.cli import main, runtime_push
 from slipway_operator.cli.errors import NOT_FOUND, USAGE
 
@@ -30,20 +29,6 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: object, code: int = 0) -> Path:
-    """A program that notes its arguments and prints these lines."""
-    program = folder / "stand-in"
-    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
-    program.write_text(
-        f"#!{sys.executable}\nimport pathlib, sys\n"
-        f"pathlib.Path({str(folder / 'arguments')!r}).write_text(' '.join(sys.argv[1:]))\n"
-        f"print({text!r})\nsys.stderr.write('last words')\nsys.exit({code})\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setattr(runtime_push, "find_program", lambda: str(program))
-    return folder / "arguments"
-
-
 def run(*arguments: object) -> int:
     return main.run(main.make_app(laptop=True), "slipway", [str(each) for each in arguments])
 
@@ -53,7 +38,7 @@ def test_prints_what_goes_into_the_yaml(
 ) -> None:
     rows = model.parent / "rows.csv"
     half = {"file": "model", "sentBytes": 3, "totalBytes": 7}
-    arguments = stand_in(model.parent, monkeypatch, half, PUSHED)
+    arguments = stand_in(model.parent, monkeypatch, runtime_push, half, PUSHED)
     options = ("--samples", rows, "--username-env", "U", "--password-env", "P")
     assert run("push", model, TO, *options) == 0
     said = capsys.readouterr()
@@ -72,7 +57,7 @@ def test_prints_for_programs(
     output: str,
     said: str,
 ) -> None:
-    arguments = stand_in(model.parent, monkeypatch, PUSHED)
+    arguments = stand_in(model.parent, monkeypatch, runtime_push, PUSHED)
     assert run("push", model, TO, "--token-env", "T", "-o", output) == 0
     assert said in capsys.readouterr().out
     assert arguments.read_text().endswith("--token-env T")
@@ -82,7 +67,9 @@ def test_tells_why_not(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = {"ok": False, "reason": "ModelAccessDenied", "message": "Cannot push: log in."}
-    stand_in(model.parent, monkeypatch, "a line that is no JSON", "[1]", refused, code=1)
+    stand_in(
+        model.parent, monkeypatch, runtime_push, "a line that is no JSON", "[1]", refused, code=1
+    )
     assert run("push", model, TO) == 1
     assert "ModelAccessDenied: Cannot push: log in." in capsys.readouterr().err
 
@@ -90,7 +77,7 @@ def test_tells_why_not(
 def test_a_program_that_dies(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in(model.parent, monkeypatch, "nothing", code=137)
+    stand_in(model.parent, monkeypatch, runtime_push, "nothing", code=137)
     assert run("push", model, TO) == 1
     assert "last words" in capsys.readouterr().err
 
