@@ -28,6 +28,10 @@ help: ## List the targets
 demo: setup ## Train a model, serve it behind Envoy, ask it; on a terminal it stays until Ctrl-C
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" bash examples/demo.sh
 
+.PHONY: store-demo
+store-demo: setup stores ## Serve models out of a local S3, Azure and OCI registry; on a terminal until Ctrl-C
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(RUN) python examples/store_demo.py
+
 .PHONY: examples
 examples: setup ## Train the example models that are missing or older than their script
 	@$(RUN) python examples/train_all.py
@@ -43,12 +47,17 @@ $(UV):
 	@echo "· installing the locked packages into .venv (about 1 GB, once)"
 	@$(UV) sync --frozen -q && touch $@
 
+# One folder a version, so a new version is installed beside the old one. All from package registries.
+.PHONY: stores
+stores: setup ## Install the store servers that the tests run (azurite, versitygw, an OCI registry)
+	@$(RUN) python tests/support/store_programs.py
+
 .PHONY: setup
 setup: .venv/.synced ## Install everything that is needed, into .venv and ~/.cache/slipway
 
 ##@ Test
 .PHONY: test
-test: setup examples check ## All checks and all tests
+test: setup examples stores check ## All checks and all tests
 	@echo "· running every test ($(WORKERS) workers)"
 	@$(PYTEST) $(SPREAD) $(COVERAGE) tests
 
@@ -65,7 +74,7 @@ test-fast: setup ## Unit, property, golden and contract tests only (seconds)
 	@$(PYTEST) -q $(SPREAD) $(COVERAGE) tests/unit tests/property tests/golden tests/contract
 
 .PHONY: test-engine
-test-engine: setup examples ## Tests on the running laptop engine only
+test-engine: setup examples stores ## Tests on the running laptop engine only
 	@$(PYTEST) -q $(SPREAD) tests/behaviour tests/integration
 
 .PHONY: bench

@@ -61,6 +61,30 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no scheme": (with_model(uri="/models/churn.joblib"), "starts with one of"),
     "https without a host": (with_model(uri="https:///model"), "starts with one of"),
     "s3 without a key": (with_model(uri="s3://bucket"), "a bucket and a key"),
+    "s3 with a query": (with_model(uri="s3://b/k?versionId=1"), "a bucket and a key"),
+    "gs without a key": (with_model(uri="gs://bucket"), "a gs URI names a bucket and a key"),
+    "gs that names a folder": (with_model(uri="gs://b/models/"), "a gs URI names"),
+    "az without a path": (with_model(uri="az://container/"), "a container and a path"),
+    "pvc without a path": (with_model(uri="pvc://claim"), "a claim and a file"),
+    "pvc with a port": (with_model(uri="pvc://claim:1/m"), "a claim and a file"),
+    "pvc with a capital": (with_model(uri="pvc://Claim/m"), "a claim and a file"),
+    "oci without a repository": (with_model(uri="oci://host"), "a registry, a repository"),
+    "oci with a capital": (with_model(uri="oci://host/Churn:1"), "a registry, a repository"),
+    "oci with a short digest": (with_model(uri="oci://host/churn@sha256:1"), "a registry"),
+    "oci with a query": (with_model(uri="oci://host/churn?tag=1"), "a registry, a repository"),
+    "samples in oci without a repository": (
+        with_model(samples={"uri": "oci://host/"}),
+        "a registry, a repository",
+    ),
+    "endpoint beside a file": (
+        with_model(access={"endpoint": "https://store.example.com"}),
+        "only s3, gs, az",
+    ),
+    "endpoint beside https": (
+        with_model(uri="https://h/m", access={"endpoint": "https://store.example.com"}),
+        "only s3, gs, az",
+    ),
+    "region beside gs": (with_model(uri="gs://b/k", access={"region": "eu"}), "only s3"),
     "samples with a scheme nobody knows": (
         with_model(samples={"uri": "ftp://x/rows.csv"}),
         "starts with one of",
@@ -226,9 +250,22 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "at in a path": with_model(uri="https://example.com/a@b"),
     "at in a query": with_model(uri="https://example.com?x=a@b"),
     "an s3 key": with_model(uri="s3://models/churn/7/model.joblib"),
-    "a Secret and an endpoint": with_model(
-        access={"secretRef": {"name": "s3"}, "endpoint": "http://127.0.0.1:9000"}
+    "a key with signs": with_model(uri="gs://b_1.c/a%20+=@/c:d"),
+    "a Secret, an endpoint and a region": with_model(
+        uri="s3://b/k",
+        access={
+            "secretRef": {"name": "s3"},
+            "endpoint": "http://127.0.0.1:9000",
+            "region": "eu-central-1",
+        },
     ),
+    "an endpoint for the samples": with_model(
+        samples={"uri": "az://c/rows.csv"}, access={"endpoint": "https://a.example.com"}
+    ),
+    "a tag": with_model(uri="oci://registry.example.com:5000/team/churn:7.1"),
+    "a digest": with_model(uri=f"oci://registry.example.com/churn@sha256:{'0' * 64}"),
+    "a tag and a digest": with_model(uri=f"oci://h/a/b-c/d__e.f:7@sha256:{'0' * 64}"),
+    "a claim": with_model(uri="pvc://models/churn/7/model.joblib"),
     "a ServiceAccount": with_model(access={"serviceAccountName": "reader"}),
     "ONNX as ONNX": with_model(format="ONNX", runtime="ONNX"),
     "Native": with_model(format="SKLearn", runtime="Native"),

@@ -17,6 +17,7 @@ class FetchServer:
 
     def __init__(self, server: ThreadingHTTPServer, scheme: str) -> None:
         self.routes: dict[str, Answer] = {}
+        self.otherwise: Answer = lambda handler: handler.send_error(404)
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.port = int(server.server_address[1])
         self.address = f"127.0.0.1:{self.port}"
@@ -73,6 +74,46 @@ class FetchServer:
         self.routes[path] = _answer
         return self.base + path
 
+    def ranged(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        etag: str | None = '"1"',
+        breaks: tuple[int, ...] = (),
+        may: Callable[[BaseHTTPRequestHandler], bool] = lambda handler: True,
+    ) -> str:
+        """Answer ranges as a store does (RFC 9110, 14): If-Range, If-Match, 206, 412.
+
+        Args:
+            breaks: the first answers break off after so many bytes, one number an answer.
+            may: a request for which it is false gets 403.
+        """
+        left = list(breaks)
+
+        def _answer(handler: BaseHTTPRequestHandler) -> None:
+            if not may(handler):
+                handler.send_error(403)
+                return
+            if handler.headers.get("If-Match", etag) != etag:
+                handler.send_error(412)
+                return
+            start, _, _ = handler.headers.get("Range", "").removeprefix("bytes=").partition("-")
+            first = int(start) if start and handler.headers.get("If-Range", etag) == etag else 0
+            handler.send_response(206 if first else 200)
+            if first:
+                handler.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
+            if etag is not None:
+                handler.send_header("ETag", etag)
+            handler.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+            handler.send_header("Content-Length", str(len(body) - first))
+            handler.end_headers()
+            handler.wfile.write(body[first : first + left.pop(0)] if left else body[first:])
+            handler.close_connection = True
+
+        self.routes[path] = _answer
+        return self.base + path
+
     def endless(self, path: str) -> str:
         """Send chunks without a length until the client leaves."""
 
@@ -87,6 +128,70 @@ class FetchServer:
         return self.base + path
 
 
+class Relay:
+    """Passes connections on to a server, and breaks them as told.
+
+    `breaks` holds after how many bytes of the answer the next connections are cut (`kind` "cut")
+    or go silent ("stall"); it counts connections only whose answer reaches `over` bytes. All
+    others pass whole. `passed` and `broken` count bytes of answers and broken connections.
+    """
+
+    def __init__(
+        self, target: str, *, kind: str = "cut", over: int = 1, breaks: tuple[int, ...] = ()
+    ) -> None:
+        self._target, self._kind, self._over, self._breaks = target, kind, over, list(breaks)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.connections = self.passed = self.broken = 0
+        self._released = threading.Event()
+
+    def __enter__(self) -> "Relay":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._pass, args=(client,), daemon=True).start()
+
+    def _pass(self, client: socket.socket) -> None:
+        host, _, port = self._target.partition(":")
+        limit, passed = None, 0
+        with (
+            contextlib.suppress(OSError),
+            client,
+            socket.create_connection((host, int(port)), timeout=30) as server,
+        ):
+            threading.Thread(target=_pump, args=(client, server), daemon=True).start()
+            while chunk := server.recv(65536):
+                if limit is None and passed + len(chunk) >= self._over and self._breaks:
+                    limit = self._breaks.pop(0)
+                if limit is not None:
+                    chunk = chunk[: max(0, limit - passed)]
+                client.sendall(chunk)
+                passed += len(chunk)
+                self.passed += len(chunk)
+                if limit is not None and passed >= limit:
+                    self.broken += 1
+                    if self._kind == "stall":
+                        self._released.wait(60)
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+
+
 @contextlib.contextmanager
 def fetch_server(certificate: Path | None = None) -> Iterator[FetchServer]:
     """Serve on a free port of 127.0.0.1; HTTPS when a certificate (with key, PEM) is given."""
@@ -96,12 +201,10 @@ def fetch_server(certificate: Path | None = None) -> Iterator[FetchServer]:
             path = self.path.partition("?")[0]
             found.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
             found.asked.set()
-            answer = found.routes.get(path)
-            if answer is None:
-                self.send_error(404)
-            else:
-                with contextlib.suppress(OSError):
-                    answer(self)
+            with contextlib.suppress(OSError):
+                found.routes.get(path, found.otherwise)(self)
+
+        do_HEAD = do_POST = do_GET
 
         def log_message(self, *arguments: Any) -> None:
             pass

@@ -90,7 +90,7 @@ def make_plan(
     if is_terminating(asked):
         return Plan()
     world = observe_world(asked=asked, observed=observed, settings=settings, now=now)
-    parsed = parse_modeldeployment(asked, file_uris_allowed=settings.is_laptop)
+    parsed = parse_modeldeployment(asked, on_laptop=settings.is_laptop)
     if parsed.asked is None:
         return _conclude(world, hold_still(world, errors=parsed.errors))
     return _conclude(world, steer(world, spec=parsed.asked.spec, observed=observed))

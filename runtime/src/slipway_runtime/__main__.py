@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from slipway_runtime.steps.check import run_check
 
             return run_check(asked)
+        case "push":
+            from slipway_runtime.steps.push import run_push
+
+            return run_push(asked)
         case _:
             from importlib.metadata import version
 
@@ -73,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--runtime", default="Auto", choices=("Auto", "ONNX", "Native"))
     check.add_argument("--unpickle", default="Sandboxed", choices=("Sandboxed", "Never"))
     check.add_argument("-o", "--output", default="json", choices=("json",))
+    push = verbs.add_parser("push", help="put a model file into an OCI registry")
+    push.add_argument("file", metavar="FILE")
+    push.add_argument("uri", metavar="oci://HOST/REPOSITORY[:TAG]")
+    push.add_argument("--samples", metavar="FILE", help="rows like the training rows")
+    for what in ("username", "password", "token"):
+        push.add_argument(f"--{what}-env", metavar="NAME", help=f"variable that holds the {what}")
     return parser
 
 

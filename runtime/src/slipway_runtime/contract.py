@@ -34,6 +34,7 @@ PATH_METRICS: Final = "/metrics"
 MOUNT_WORK: Final = "/slipway/work"
 MOUNT_MODEL: Final = "/slipway/model"
 MOUNT_SECRETS: Final = "/slipway/secrets"
+MOUNT_CLAIMS: Final = "/slipway/claims"  # a folder a PersistentVolumeClaim, for `fetch` alone
 TERMINATION_LOG: Final = "/dev/termination-log"
 
 # ── Headers ──────────────────────────────────────────────────────────────────────────────────

@@ -155,7 +155,7 @@ def test_all_that_is_supported_now() -> None:
             "rollout": {"strategy": "Immediate"},
         }
     )
-    spec = asked(found, file_uris_allowed=False).spec
+    spec = asked(found, on_laptop=False).spec
     assert spec.serving.resources.requests == {"cpu": 1, "memory": "1Gi"}
     assert spec.contract.rules[0].value == "OTHER"
     assert spec.serving.pod_template.affinity is not None
@@ -564,9 +564,8 @@ def test_what_comes_later_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize(
     "uri",
-    ["gs://b/m", "az://c/m", "oci://r/m", "hf://a/b", "git://h/r", "pvc://c/m", "mlflow://h/m",
-     "models:/churn/3", "runs:/4f2a/model"],
-)  # fmt: skip
+    ["hf://a/b", "git://h/r", "mlflow://h/m", "models:/churn/3", "runs:/4f2a/model"],
+)
 def test_a_scheme_that_comes_later_is_refused(uri: str) -> None:
     path, reason, message = only(with_model(uri=uri))
     assert (path, reason) == ("spec.model.uri", "URISchemeNotYetSupported")
@@ -577,10 +576,27 @@ def test_a_scheme_that_comes_later_is_refused(uri: str) -> None:
 
 def test_a_file_is_for_a_laptop_only() -> None:
     found = with_model(samples={"uri": "file:/rows.csv"})
-    assert asked(found, file_uris_allowed=True).spec.model.uri == "file:/models/churn.joblib"
-    (first, second) = errors(found, file_uris_allowed=False)
+    assert asked(found, on_laptop=True).spec.model.uri == "file:/models/churn.joblib"
+    (first, second) = errors(found, on_laptop=False)
     assert first[:2] == ("spec.model.samples.uri", "URIForbidden")
     assert second[:2] == ("spec.model.uri", "URIForbidden")
     assert "s3 or https" in first[2]
     # Without samples there is one thing to say.
-    assert only(document(), file_uris_allowed=False)[0] == "spec.model.uri"
+    assert only(document(), on_laptop=False)[0] == "spec.model.uri"
+
+
+def test_a_claim_is_for_a_cluster_only() -> None:
+    found = with_model(uri="pvc://models/churn/7/model.joblib")
+    assert asked(found, on_laptop=False).spec.model.uri == "pvc://models/churn/7/model.joblib"
+    path, reason, message = only(found, on_laptop=True)
+    assert (path, reason) == ("spec.model.uri", "URIForbidden")
+    assert "a laptop has no PersistentVolumeClaims" in message
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["s3://b/k", "gs://b/a/k.onnx", "az://c/k", "oci://h/r", "oci://h:5000/a/b-c_d.e:7.1",
+     "oci://h/r@sha256:" + "0" * 64, "oci://h/r:tag@sha256:" + "0" * 64, "pvc://c.d/a/b"],
+)  # fmt: skip
+def test_every_store_has_its_form(uri: str) -> None:
+    assert asked(with_model(uri=uri), on_laptop=None).spec.model.uri == uri

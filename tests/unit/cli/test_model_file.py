@@ -1,12 +1,12 @@
 """`slipway check` and `slipway convert`, with a stand-in for slipway-runtime."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli_stand_in import stand_in
 from slipway_operator.cli import main, runtime_check
 
 FOUND: dict[str, Any] = {
@@ -27,26 +27,6 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def stand_in(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, said: object, *, writes: bool = False
-) -> Path:
-    """A program that notes its arguments, writes a model if it should, and prints `said`."""
-    program = folder / "stand-in"
-    text = said if isinstance(said, str) else json.dumps(said)
-    program.write_text(
-        f"#!{sys.executable}\n"
-        "import pathlib, sys\n"
-        f"pathlib.Path({str(folder / 'arguments')!r}).write_text(' '.join(sys.argv[1:]))\n"
-        f"if {writes}:\n"
-        "    to = sys.argv[sys.argv.index('--to') + 1]\n"
-        "    pathlib.Path(to, 'model.onnx').write_bytes(b'onnx')\n"
-        f"print({text!r})\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setattr(runtime_check, "_find_program", lambda: str(program))
-    return folder / "arguments"
-
-
 def run(*arguments: object) -> int:
     return main.run(main.make_app(laptop=True), "slipway", [str(each) for each in arguments])
 
@@ -54,7 +34,7 @@ def run(*arguments: object) -> int:
 def test_check_tells_what_the_file_is(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = stand_in(model.parent, monkeypatch, FOUND)
+    arguments = stand_in(model.parent, monkeypatch, runtime_check, FOUND)
     assert run("check", model, "--samples", model) == 0
     said = capsys.readouterr().out
     for words in (
@@ -74,7 +54,7 @@ def test_check_tells_what_the_file_is(
 def test_a_refusal_is_a_reason_and_what_to_do(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in(model.parent, monkeypatch, REFUSED)
+    stand_in(model.parent, monkeypatch, runtime_check, REFUSED)
     assert run("check", model) == 1
     said = capsys.readouterr()
     assert "ModelUnreadable: It is a page of HTML." in said.err
@@ -86,7 +66,7 @@ def test_convert_writes_the_model_and_nothing_over_the_original(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = {**FOUND, "parity": {"verdict": "Verified", "rows": 9, "maxAbsoluteError": 0.0}}
-    arguments = stand_in(model.parent, monkeypatch, found, writes=True)
+    arguments = stand_in(model.parent, monkeypatch, runtime_check, found, writes=True)
     assert run("convert", model) == 0
     assert model.with_suffix(".onnx").read_bytes() == b"onnx"
     assert "verified on 9 rows" in capsys.readouterr().out
@@ -100,7 +80,7 @@ def test_convert_writes_the_model_and_nothing_over_the_original(
 def test_files_and_programs_that_fail(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in(model.parent, monkeypatch, "no JSON")
+    stand_in(model.parent, monkeypatch, runtime_check, "no JSON")
     assert run("check", model.parent / "nowhere") == 3
     assert run("check", model) == 1
     assert "Traceback" not in capsys.readouterr().err

@@ -79,7 +79,7 @@ FIELDS: Final = (
 )
 
 # The schemes that can be fetched now; all others of `vocabulary.SCHEMES` come later.
-SUPPORTED_SCHEMES: Final = frozenset({"file", "https", "s3"})
+SUPPORTED_SCHEMES: Final = frozenset({"file", "https", "s3", "gs", "az", "oci", "pvc"})
 LATER_SCHEMES: Final = tuple(scheme for scheme in SCHEMES if scheme not in SUPPORTED_SCHEMES)
 URI_FIELDS: Final = ("spec.model.uri", "spec.model.samples.uri")
 SCHEME_WORDS: Final = (

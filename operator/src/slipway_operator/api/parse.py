@@ -10,7 +10,7 @@ from slipway_operator.api.errors import SpecError
 from slipway_operator.api.not_yet import refuse_not_yet
 from slipway_operator.api.spec import ModelDeployment
 from slipway_operator.api.structure import store_value, validate_structure
-from slipway_operator.api.validation import refuse_files, validate_semantics
+from slipway_operator.api.validation import refuse_elsewhere, validate_semantics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +21,10 @@ class Parsed:
     errors: tuple[SpecError, ...]
 
 
-def parse_modeldeployment(document: Mapping[str, Any], *, file_uris_allowed: bool = True) -> Parsed:
+def parse_modeldeployment(document: Mapping[str, Any], *, on_laptop: bool | None = None) -> Parsed:
     """Read a ModelDeployment (Kubernetes JSON: metadata, spec; status is not looked at).
 
-    `file_uris_allowed` is True on a laptop and False on a cluster. Never raises, whatever the JSON.
+    `on_laptop` says where it is to run; None: no matter. Never raises, whatever the JSON.
     All faults of shape are told at once; when there are none, all others are.
     """
     found = store_value(document)
@@ -34,6 +34,6 @@ def parse_modeldeployment(document: Mapping[str, Any], *, file_uris_allowed: boo
     errors = (
         *validate_semantics(asked),
         *refuse_not_yet(found),
-        *(() if file_uris_allowed else refuse_files(asked)),
+        *(() if on_laptop is None else refuse_elsewhere(asked, on_laptop=on_laptop)),
     )
     return Parsed(asked=None if errors else asked, errors=tuple(sorted(errors)))

@@ -53,9 +53,15 @@ ROWS: Final = (
         "ModelAccessDenied",
         "Warning",
         "{detail}",
-        "Check the keys in the Secret that spec.model.access.secretRef names, and their rights.",
+        "Put the keys in the Secret that spec.model.access.secretRef names right; a store is asked "
+        "again.",
     ),
-    ("ModelNotFound", "Warning", "{detail}", "Correct spec.model.uri, or upload the file."),
+    (
+        "ModelNotFound",
+        "Warning",
+        "{detail}",
+        "Correct spec.model.uri, or upload the file; a store is asked again.",
+    ),
     (
         "ModelRejected",
         "Warning",
@@ -126,14 +132,14 @@ ROWS: Final = (
         "URIForbidden",
         "Warning",
         "{detail}",
-        "Use an https or s3 address of a public host, without user and password; keys go into a "
-        "Secret.",
+        "Use an https, s3, gs, az or oci address of a public host, without user and password; keys "
+        "go into a Secret.",
     ),
     (
         "URISchemeNotYetSupported",
         "Warning",
         "{detail}",
-        "Use https or s3; on a laptop also file.",
+        "Use https, s3, gs, az or oci; on a laptop also file, on a cluster also pvc.",
     ),
     (
         "SecretNotFound",

@@ -60,12 +60,12 @@ class Access(Spec, frozen=True, kw_only=True):
         ObjectName | None,
         doc("ServiceAccount with an identity of the cloud, instead of a Secret."),
     ] = None
-    endpoint: Annotated[Uri | None, doc("Endpoint of an S3-compatible store, as an https URL.")] = (
-        None
-    )
+    endpoint: Annotated[
+        Uri | None, doc("Where an s3, gs or az store answers, as an https URL.")
+    ] = None
     region: Annotated[
         Annotated[str, Meta(min_length=1, max_length=63, pattern=REGION)] | None,
-        doc("Region of the store."),
+        doc("Region of an s3 store."),
     ] = None
     ca_bundle_ref: Annotated[
         BundleReference | None, doc("ConfigMap with the certificates to trust.")
@@ -81,7 +81,13 @@ class Samples(Spec, frozen=True, kw_only=True):
 
 
 class Model(Spec, frozen=True, kw_only=True):
-    uri: Annotated[Uri, doc("Where the model is: https or s3; file only on a laptop.")]
+    uri: Annotated[
+        Uri,
+        doc(
+            "Where the model is: https, s3, gs, az or oci; file only on a laptop, pvc only on a "
+            "cluster."
+        ),
+    ]
     digest: Annotated[
         Digest | None,
         doc(

@@ -1,7 +1,7 @@
 """Whether a document of the right shape makes sense: `rules`, applied to the resolved spec.
 
 Each rule has a twin in the CRD that refuses the same documents. Only what depends on where Slipway
-runs (`file:` on a cluster) has none.
+runs (`file:` on a cluster, `pvc:` on a laptop) has none.
 """
 
 from collections.abc import Iterator
@@ -31,8 +31,23 @@ def validate_semantics(asked: ModelDeployment) -> tuple[SpecError, ...]:
     )
 
 
-def refuse_files(asked: ModelDeployment) -> tuple[SpecError, ...]:
-    """On a cluster no pod can read a file of the user's machine."""
+# Schemes that only one place has: scheme → (whether that is a laptop, why not here).
+_PLACES: Final = {
+    "file": (
+        True,
+        "a cluster cannot read a file of your machine. Upload it to an s3 or https address and use "
+        "that",
+    ),
+    "pvc": (
+        False,
+        "a laptop has no PersistentVolumeClaims. Give the path of the file on this machine, "
+        "file:PATH",
+    ),
+}
+
+
+def refuse_elsewhere(asked: ModelDeployment, *, on_laptop: bool) -> tuple[SpecError, ...]:
+    """Addresses that cannot be read from here: files on a cluster, claims on a laptop."""
     model = asked.spec.model
     uris = {"spec.model.uri": model.uri}
     if model.samples is not None:
@@ -41,11 +56,11 @@ def refuse_files(asked: ModelDeployment) -> tuple[SpecError, ...]:
         SpecError(
             path=path,
             reason="URIForbidden",
-            message=f"{path} is {render_value(uri)}: a cluster cannot read a file of your machine. "
-            "Upload it to an s3 or https address and use that.",
+            message=f"{path} is {render_value(uri)}: {why}.",
         )
         for path, uri in sorted(uris.items())
-        if uri.startswith("file:")
+        for scheme, (laptop, why) in _PLACES.items()
+        if uri.startswith(f"{scheme}:") and laptop is not on_laptop
     )
 
 

@@ -19,6 +19,7 @@ from slipway_operator.cli import (
     logs,
     model_file,
     predict,
+    push,
     up,
     version,
 )
@@ -53,6 +54,7 @@ def make_app(*, laptop: bool) -> typer.Typer:
     app.command()(predict.predict)
     app.command()(model_file.convert)
     app.command()(model_file.check)
+    app.command()(push.push)
     app.command()(version.version)
     return app
 

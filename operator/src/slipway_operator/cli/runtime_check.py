@@ -29,7 +29,7 @@ def check_file(
     for path in (file, samples):
         if path is not None and not path.exists():
             raise CliError(f'Cannot read file "{path}": there is no such file.', code=NOT_FOUND)
-    command = [_find_program(), "check", str(file), "--runtime", runtime, "-o", "json"]
+    command = [find_program(), "check", str(file), "--runtime", runtime, "-o", "json"]
     if samples is not None:
         command += ["--samples", str(samples)]
     if to is not None:
@@ -50,12 +50,12 @@ def check_file(
     return found
 
 
-def _find_program() -> str:
+def find_program() -> str:
     beside = Path(sys.executable).with_name(PROGRAM)
     found = str(beside) if beside.exists() else shutil.which(PROGRAM)
     if found is None:
         raise CliError(
-            f"{PROGRAM} is not installed, and only it opens models.",
+            f"{PROGRAM} is not installed, and only it handles model files.",
             todo="Install it: `pip install 'slipway-runtime[sklearn]'`.",
         )
     return found

@@ -1,7 +1,7 @@
 """The Job of one build: three containers, three trusts (docs/wire.md).
 
-`fetch` has network and Secrets and never opens the model; `convert` opens it and has neither;
-`publish` has the artifact store only. A Job is written once and never changed.
+`fetch` has network, Secrets and claims and never opens the model; `convert` opens it and has none
+of them; `publish` has the artifact store only. A Job is written once and never changed.
 """
 
 from typing import Any, Final
@@ -14,6 +14,7 @@ from slipway_operator.contract import (
     ENV_SECRETS_DIR,
     ENV_TERMINATION_LOG,
     ENV_WORK_DIR,
+    MOUNT_CLAIMS,
     MOUNT_SECRETS,
     MOUNT_WORK,
     TERMINATION_LOG,
@@ -34,6 +35,7 @@ from slipway_operator.state.identity import (
 )
 
 TTL_SECONDS: Final = 3600  # long enough to read the logs; the result is frozen in the status
+_CLAIM_PREFIX: Final = "pvc://"
 _TMP_BYTES: Final = 1 << 30
 _STEP_MEMORY: Final = {"fetch": 1 << 30, "publish": 2 << 30}
 
@@ -156,6 +158,10 @@ def _step(step: str, *, request: str, model: Model, settings: Settings) -> Json:
         env[ENV_FETCH_ALLOW] = ",".join(settings.fetch_allow)
         if model.access.secret_ref is not None:
             mounts.append({"name": "secrets", "mountPath": MOUNT_SECRETS, "readOnly": True})
+        mounts += [
+            {"name": f"claim-{number}", "mountPath": f"{MOUNT_CLAIMS}/{claim}", "readOnly": True}
+            for number, claim in enumerate(find_claims(model))
+        ]
     if step == "publish":
         env[ENV_ARTIFACT_STORE] = settings.artifact_store
     memory = str(_STEP_MEMORY.get(step, settings.limits.convert_memory_bytes))
@@ -175,6 +181,12 @@ def _step(step: str, *, request: str, model: Model, settings: Settings) -> Json:
     }
 
 
+def find_claims(model: Model) -> tuple[str, ...]:
+    """The PersistentVolumeClaims that `pvc://CLAIM/PATH` addresses name, each once, in order."""
+    uris = (model.uri,) if model.samples is None else (model.uri, model.samples.uri)
+    return tuple(dict.fromkeys(uri.split("/")[2] for uri in uris if uri.startswith(_CLAIM_PREFIX)))
+
+
 def _volumes(model: Model, limits: BuildLimits) -> list[Json]:
     volumes: list[Json] = [
         {"name": "work", "emptyDir": {"sizeLimit": str(limits.scratch_bytes)}},
@@ -187,4 +199,12 @@ def _volumes(model: Model, limits: BuildLimits) -> list[Json]:
                 "secret": {"secretName": model.access.secret_ref.name, "defaultMode": 0o440},
             }
         )
+    # Read-only also for the kubelet, which then leaves owners and modes of the files alone.
+    volumes += [
+        {
+            "name": f"claim-{number}",
+            "persistentVolumeClaim": {"claimName": claim, "readOnly": True},
+        }
+        for number, claim in enumerate(find_claims(model))
+    ]
     return volumes

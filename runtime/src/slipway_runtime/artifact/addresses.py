@@ -11,6 +11,13 @@ from slipway_runtime.errors import BuildError
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
+_AZURE = "168.63.129.16/32"  # a public number that is the host of every Azure machine
+# Special, and global to (some versions of) ipaddress: protocol assignments, relays, old site-local
+# addresses, documentation (https://www.iana.org/assignments/iana-ipv6-special-registry).
+_SPECIAL = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20", "5f00::/16", _AZURE)
+)
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -56,6 +63,8 @@ def is_public(address: str) -> bool:
             wrapped = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if wrapped is not None:
             parsed = wrapped
+    if any(parsed in network for network in _SPECIAL):
+        return False
     return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
 
 

@@ -27,7 +27,7 @@ class EgressProxy:
     """A context manager; `url` is what clients take as their proxy.
 
     `refusal` is why the last destination was refused: clients turn a refusal into errors of
-    their own, so callers ask with `raise_refusal`.
+    their own, so callers ask here (`Errand.raise_refusal`).
     """
 
     def __init__(self, allowed: AllowList) -> None:
@@ -87,6 +87,7 @@ class EgressProxy:
                     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
                 )
                 return
+            self.refusal = None  # an earlier one did not last
             with upstream:
                 if first is None:
                     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -138,19 +139,6 @@ class EgressProxy:
             "SourceUnavailable",
             f'Cannot connect to "{host}:{port}": {last}; check the address, or try again later.',
             retryable=True,
-        )
-
-
-def raise_refusal(proxy: EgressProxy, what: str) -> None:
-    """Raise why the proxy refused a destination of `what`, if it did.
-
-    Raises:
-        BuildError: `URIForbidden` or `SourceUnavailable`.
-    """
-    refusal, proxy.refusal = proxy.refusal, None
-    if refusal is not None:
-        raise BuildError(
-            refusal.reason, f"Cannot fetch {what}: {refusal.message}", retryable=refusal.retryable
         )
 
 

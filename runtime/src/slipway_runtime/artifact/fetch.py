@@ -5,35 +5,53 @@ and `fetched/samples/`, one file each.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from slipway_runtime.artifact.addresses import AllowList
 from slipway_runtime.artifact.egress import EgressProxy
+from slipway_runtime.artifact.errand import Errand
+from slipway_runtime.artifact.from_az import download_az
 from slipway_runtime.artifact.from_file import copy_file
+from slipway_runtime.artifact.from_gs import download_gs
 from slipway_runtime.artifact.from_https import download_https
+from slipway_runtime.artifact.from_oci import download_oci
+from slipway_runtime.artifact.from_pvc import copy_from_claim
 from slipway_runtime.artifact.from_s3 import download_s3
 from slipway_runtime.artifact.sink import FetchDeadline, FileSink
-from slipway_runtime.artifact.uri import SourceUri, parse_uri
+from slipway_runtime.artifact.uri import parse_uri
 from slipway_runtime.build_request import BuildRequest
+from slipway_runtime.contract import MOUNT_CLAIMS
 from slipway_runtime.errors import BuildError
 
 _MAX_SECRET_BYTES = 1 << 20
+_DOWNLOADS: Mapping[str, Callable[[Errand, FileSink], None]] = {
+    "https": download_https,
+    "http": download_https,
+    "s3": download_s3,
+    "gs": download_gs,
+    "az": download_az,
+    "oci": download_oci,
+}
 
 
 class Fetcher:
     """Fetches the files of one build, under one deadline."""
 
     def __init__(
-        self, build: BuildRequest, *, secrets: Mapping[str, str], allowed: AllowList
+        self,
+        build: BuildRequest,
+        *,
+        secrets: Mapping[str, str],
+        allowed: AllowList,
+        claims: Path = Path(MOUNT_CLAIMS),
     ) -> None:
         self._build = build
         self._secrets = secrets
         self._allowed = allowed
+        self._claims = claims
         self._deadline = FetchDeadline(build.limits.fetch_seconds)
-        name = build.model.access.secret
-        self._secret_name = f'Secret "{name}"' if name else "spec.model.access.secretRef"
 
     def fetch(self, work: Path) -> dict[str, Any]:
         """Fetch everything into `work/fetched`, and return the facts of the report.
@@ -49,6 +67,7 @@ class Fetcher:
         digest, size = self._one(
             model.uri,
             field="spec.model.uri",
+            role="model",
             folder=fetched / "model",
             digest=model.digest,
             limit_bytes=limits.model_bytes,
@@ -65,6 +84,7 @@ class Fetcher:
             digest, size = self._one(
                 model.samples.uri,
                 field="spec.model.samples.uri",
+                role="samples",
                 folder=fetched / "samples",
                 digest=model.samples.digest,
                 limit_bytes=limits.samples_bytes,
@@ -79,6 +99,7 @@ class Fetcher:
         text: str,
         *,
         field: str,
+        role: str,
         folder: Path,
         digest: str | None,
         limit_bytes: int,
@@ -96,37 +117,24 @@ class Fetcher:
         ) as sink:
             if uri.scheme == "file":
                 copy_file(uri, sink, what=what, not_found=not_found)
-            else:
-                self._download(uri, sink, what=what, not_found=not_found)
-            return sink.commit(digest), sink.size_bytes
-
-    def _download(self, uri: SourceUri, sink: FileSink, *, what: str, not_found: str) -> None:
-        with EgressProxy(self._allowed) as proxy:
-            if uri.scheme == "s3":
-                download_s3(
-                    uri,
-                    sink,
+                return sink.commit(digest), sink.size_bytes
+            with EgressProxy(self._allowed) as proxy:
+                errand = Errand(
+                    uri=uri,
                     what=what,
+                    role=role,
                     not_found=not_found,
                     access=self._build.model.access,
                     secrets=self._secrets,
-                    secret_name=self._secret_name,
                     proxy=proxy,
                     allowed=self._allowed,
                     deadline=self._deadline,
                 )
-            else:
-                download_https(
-                    uri,
-                    sink,
-                    what=what,
-                    not_found=not_found,
-                    secrets=self._secrets,
-                    secret_name=self._secret_name,
-                    proxy=proxy,
-                    allowed=self._allowed,
-                    deadline=self._deadline,
-                )
+                if uri.scheme == "pvc":
+                    copy_from_claim(errand, sink, claims=self._claims)
+                else:
+                    _DOWNLOADS[uri.scheme](errand, sink)
+            return sink.commit(digest), sink.size_bytes
 
 
 def read_secrets(folder: Path | None) -> dict[str, str]:

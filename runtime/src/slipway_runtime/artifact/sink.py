@@ -28,7 +28,7 @@ class FetchDeadline:
         """How long the next bytes may take, in seconds."""
         return min(self.stall_seconds, self.left())
 
-    def error(self, what: str) -> BuildError:
+    def error(self, what: str, *, doing: str = "fetch") -> BuildError:
         """Why the wait was given up."""
         if self.left() > 0:
             why = f"nothing came for {self.stall_seconds:g} s"
@@ -36,7 +36,7 @@ class FetchDeadline:
             why = f"not done after {self.total_seconds:g} s"
         return BuildError(
             "FetchTimeout",
-            f"Cannot fetch {what}: {why}; check the source, or raise the build's fetch time.",
+            f"Cannot {doing} {what}: {why}; check the source, or raise the build's fetch time.",
             retryable=True,
         )
 
@@ -99,13 +99,29 @@ class FileSink:
         self._hash.update(chunk)
         self._stream.write(chunk)
 
+    def restart(self) -> None:
+        """Forget what came so far: the file begins anew.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    @property
+    def digest(self) -> str:
+        """The digest of what came so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
     def commit(self, digest: str | None) -> str:
         """Compare with the wanted digest, put the file in its place, and return its digest.
 
         Raises:
             BuildError: `DigestMismatch`, showing both.
         """
-        actual = f"sha256:{self._hash.hexdigest()}"
+        actual = self.digest
         if digest is not None and digest != actual:
             raise BuildError(
                 "DigestMismatch",
