@@ -242,7 +242,7 @@ def _detect_zip(path: Path, head: bytes) -> Flavor:
 def _unpacked(path: Path, compression: str | None) -> Iterator[bytes]:
     """Yield the content, decompressed, in chunks; at most `MAX_UNPACKED_BYTES`."""
     total = 0
-    with _open(path, compression) as stream:
+    with open_unpacked(path, compression) as stream:
         while chunk := stream.read(_CHUNK):
             total += len(chunk)
             if total > MAX_UNPACKED_BYTES:
@@ -250,7 +250,7 @@ def _unpacked(path: Path, compression: str | None) -> Iterator[bytes]:
             yield chunk
 
 
-def _open(path: Path, compression: str | None) -> io.BufferedIOBase:
+def open_unpacked(path: Path, compression: str | None) -> io.BufferedIOBase:
     match compression:
         case "gzip":
             return gzip.open(path, "rb")
