@@ -4,15 +4,15 @@ import io
 import json
 import mmap
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-from slipway_runtime.artifact.flavor import Flavor, open_unpacked
+from slipway_runtime.artifact.flavor import Flavor, unpacked
 from slipway_runtime.errors import BuildError
 from slipway_runtime.scan.globals import judge
 from slipway_runtime.scan.pickle_walk import MAX_FINDINGS, Damaged, Finding, walk_pickles
 
-_BUFFER: Final = 1 << 20
 MAX_SCHEMA_BYTES: Final = 256 << 20
 
 
@@ -66,31 +66,32 @@ def _unreadable(path: Path, error: Damaged) -> BuildError:
 
 def _open(path: Path, flavor: Flavor) -> IO[bytes]:
     if flavor.compression is not None:
-        return io.BufferedReader(_Counted(open_unpacked(path, flavor.compression)), _BUFFER)
+        return io.BufferedReader(_Chunks(unpacked(path, flavor.compression)))
     with path.open("rb") as stream:
         return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # type: ignore[return-value]
 
 
-class _Counted(io.RawIOBase):
-    """A decompressed stream that knows where it stands; it can step back only within its buffer."""
+class _Chunks(io.RawIOBase):
+    """Decompressed chunks as a stream that knows where it stands."""
 
-    def __init__(self, source: io.BufferedIOBase) -> None:
-        self._source, self._at = source, 0
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._left, self._at = chunks, memoryview(b""), 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = self._source.readinto(buffer)
+        view = memoryview(buffer)
+        if not self._left:
+            self._left = memoryview(next(self._chunks, b""))
+        count = min(len(view), len(self._left))
+        view[:count] = self._left[:count]
+        self._left = self._left[count:]
         self._at += count
         return count
 
     def tell(self) -> int:
         return self._at
-
-    def close(self) -> None:
-        self._source.close()
-        super().close()
 
 
 def _scan_skops(path: Path) -> list[Finding]:
