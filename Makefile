@@ -65,6 +65,10 @@ test-fast: setup ## Unit, property, golden and contract tests only (seconds)
 test-engine: setup examples ## Tests on the running laptop engine only
 	@$(PYTEST) -q -n $(WORKERS) --dist loadfile tests/integration tests/behaviour
 
+.PHONY: fuzz-onnx
+fuzz-onnx: setup ## Give 2,000 mutated ONNX files to the build (minutes)
+	@$(RUN) python tests/support/onnx_fuzz.py 2000
+
 .PHONY: bench
 bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)
 	@$(RUN) python tests/bench/run.py && $(RUN) python tests/bench/serving_throughput.py

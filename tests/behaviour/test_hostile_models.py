@@ -43,7 +43,7 @@ SCANNED = {
     )
 }  # fmt: skip
 LIMITS = {
-    "convertSeconds": 15, "convertMemoryBytes": 1 << 30, "convertCpuSeconds": 8,
+    "convertSeconds": 30, "convertMemoryBytes": 1 << 30, "convertCpuSeconds": 8,
     "scratchBytes": 8 << 20,
 }  # fmt: skip
 
