@@ -77,6 +77,10 @@ test-fast: setup ## Unit, property, golden and contract tests only (seconds)
 test-engine: setup examples stores ## Tests on the running laptop engine only
 	@$(PYTEST) -q $(SPREAD) tests/behaviour tests/integration
 
+.PHONY: fuzz-onnx
+fuzz-onnx: setup ## Give 2,000 mutated ONNX files to the build (minutes)
+	@$(RUN) python tests/support/onnx_fuzz.py 2000
+
 .PHONY: bench
 bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)
 	@$(RUN) python tests/bench/run.py && $(RUN) python tests/bench/serving_throughput.py

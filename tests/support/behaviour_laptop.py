@@ -43,11 +43,12 @@ class Laptop:
 
     data: Path
     environment: dict[str, str] = field(default_factory=dict)
+    program: Path = SLIPWAY
 
     def run(self, *arguments: str, text: str | None = None, timeout: float = HANG_SECONDS) -> Said:
         """Run `slipway ARGUMENTS` against this engine and wait for its end."""
         done = subprocess.run(
-            [str(SLIPWAY), *arguments],
+            [str(self.program), *arguments],
             input=text,
             capture_output=True,
             text=True,
@@ -80,6 +81,12 @@ class Laptop:
         assert said.code == 0, said.text
         found: dict[str, Any] = json.loads(said.out)
         return found
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Every ModelDeployment by its name."""
+        said = self.run("get", "-o", "json")
+        assert said.code == 0, said.text
+        return {one["metadata"]["name"]: one for one in json.loads(said.out)["items"]}
 
     def wait(self, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The object once `holds` is true of it; fails with the object's story otherwise.

@@ -24,6 +24,7 @@ class StepBuild:
     name: str = "churn"
     build_hash: str = "3f2a00112233"
     store: Path | None = None
+    module: str = "slipway_runtime"  # what is run as `python -m`
 
     @property
     def work(self) -> Path:
@@ -56,8 +57,8 @@ class StepBuild:
     def start(self, step: str, **environment: str) -> "subprocess.Popen[str]":
         self.folder.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "slipway_runtime", step],
-            env=self.environment() | environment,
+            [sys.executable, "-m", self.module, step],
+            env={"PYTHONPATH": str(Path(__file__).parent)} | self.environment() | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -81,22 +82,6 @@ class StepBuild:
             if step == last or not report["ok"]:
                 break
         return report
-
-
-class Payload:
-    """A pickle that runs `code` when it is opened."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return exec, (self.code, {})
-
-
-def write_payload(path: Path, code: str) -> Path:
-    """A model file whose opening runs `code`."""
-    path.write_bytes(pickle.dumps(Payload(code)))
-    return path
 
 
 def write_linear(path: Path) -> Path:

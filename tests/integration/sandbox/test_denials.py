@@ -88,6 +88,20 @@ attempt("perf", lambda: system_call({_number(298, 241)}, 0, 0, -1, -1, 0))
 attempt("pidfd", lambda: system_call(434, parent, 0))
 attempt("pidfd_getfd", lambda: system_call(438, 0, 0, 0))
 attempt("mount", lambda: system_call({_number(165, 40)}, 0, 0, 0, 0, 0))
+attempt("memory file", lambda: os.memfd_create("x"))
+attempt("reserve disk", lambda: os.posix_fallocate(open(scratch + "/r", "w").fileno(), 0, 1))
+attempt("mode outside", lambda: os.chmod(outside + "/secret", 0o777))
+attempt("mode of a library", lambda: os.fchmod(open(os.__file__).fileno(), 0o777))
+attempt("owner outside", lambda: os.chown(outside + "/secret", os.getuid(), os.getgid()))
+attempt("time outside", lambda: os.utime(outside + "/secret", (0, 0)))
+attempt("attribute outside", lambda: os.setxattr(outside + "/secret", "user.x", b"x"))
+attempt("signal by descriptor", lambda: __import__("fcntl").fcntl(0, 8, parent))
+attempt("signal number by descriptor", lambda: __import__("fcntl").fcntl(0, 10, 9))
+attempt("owner of a descriptor", lambda: __import__("fcntl").ioctl(1, 0x8901, b"\\0" * 4))
+attempt("outlive the parent", lambda: system_call({_number(157, 167)}, 1, 0, 0, 0, 0))
+attempt("move the parent", lambda: os.sched_setaffinity(parent, {{0}}))
+attempt("slow the parent", lambda: os.sched_setscheduler(parent, os.SCHED_IDLE, os.sched_param(0)))
+attempt("own processors", lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)))
 attempt("unshare", lambda: system_call({_number(272, 97)}, 0x10000000))
 attempt("setns", lambda: system_call({_number(308, 268)}, 0, 0))
 attempt("clone into namespace", lambda: system_call({_number(56, 220)}, 0x10000011, 0, 0, 0, 0))
@@ -124,7 +138,10 @@ attempt("walls", lambda: [line for line in open("/proc/self/status") if line.sta
         "connect", "fork", "exec", "kill parent", "kill all", "kernel key", "add key", "ptrace",
         "read memory of parent", "bpf", "userfaultfd", "io_uring", "perf", "pidfd", "pidfd_getfd",
         "mount", "unshare", "setns", "clone into namespace", "chroot", "limits of parent",
-        "shared memory", "message queue", "type into terminal",
+        "shared memory", "message queue", "type into terminal", "memory file", "reserve disk",
+        "mode outside", "mode of a library", "owner outside", "time outside", "attribute outside",
+        "signal by descriptor", "signal number by descriptor", "owner of a descriptor",
+        "outlive the parent", "move the parent", "slow the parent",
     ],
 )  # fmt: skip
 def test_system_call_is_refused(found: dict[str, list[Any]], name: str) -> None:
@@ -166,6 +183,7 @@ def test_outside_is_untouched(found: dict[str, list[Any]], places: dict[str, Pat
         ("read input", "model"),
         ("write scratch", 1),
         ("kill self", None),
+        ("own processors", None),
         ("thread", [1]),
     ],
 )

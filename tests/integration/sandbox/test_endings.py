@@ -106,6 +106,37 @@ for number in range(10_000):
     assert error.reason == "DiskFull"
 
 
+def test_deleted_files_are_counted(tmp_path: Path) -> None:
+    """A file that is open and deleted takes disk, and no folder shows it."""
+    code = f"""
+held = []
+while True:
+    held.append(open({str(tmp_path / "gone")!r}, "wb", buffering=0))
+    os.unlink({str(tmp_path / "gone")!r})
+    for _ in range(8):
+        held[-1].write(bytes(1 << 20))
+"""
+    error = _ending(code, tmp_path, wall_seconds=60)
+    assert error is not None
+    assert error.reason == "DiskFull"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_thread_bomb_is_stopped(tmp_path: Path) -> None:
+    code = """
+import threading, time
+threading.stack_size(65536)
+while True:
+    try:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    except RuntimeError:
+        pass
+"""
+    error = _ending(code, tmp_path, memory_bytes=2 * GIB)
+    assert error is not None
+    assert error.reason in ("ModelUnsafe", "OutOfMemory"), error
+
+
 def test_fork_bomb_makes_no_process(tmp_path: Path) -> None:
     code = """
 made = 0

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from fetch_servers import fetch_server
+from hostile_effects import write_runs
 from slipway_runtime.artifact.manifest import load_manifest
 from slipway_runtime.artifact.oci import OciLayout
-from steps_build import StepBuild, write_linear, write_native, write_payload
+from steps_build import StepBuild, write_linear, write_native
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +234,7 @@ def test_convert_without_fetch(tmp_path: Path) -> None:
 def test_payload_named_model_is_only_data_to_fetch_and_publish(tmp_path: Path) -> None:
     """A pickle that would tell when it is opened: fetch does not open it."""
     trace = tmp_path / "trace"
-    model = write_payload(tmp_path / "model.pkl", f"open({str(trace)!r}, 'w')")
+    model = write_runs(tmp_path / "model.pkl", f"open({str(trace)!r}, 'w')")
     build = StepBuild(folder=tmp_path / "build", model=model)
     assert build.run("fetch")["ok"]
     report = build.run("convert")

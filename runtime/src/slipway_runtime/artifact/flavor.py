@@ -108,7 +108,7 @@ def find_training_version(path: Path, flavor: Flavor) -> str | None:
         found = _SKOPS_VERSION.search(text)
         return found[1].decode() if found else None
     tail = b""
-    for chunk in _unpacked(path, flavor.compression):
+    for chunk in unpacked(path, flavor.compression):
         found = _VERSION.search(tail + chunk)
         if found:
             return found[1].decode()
@@ -166,7 +166,7 @@ def _detect_pickle(path: Path, *, compression: str | None) -> Flavor:
     """A joblib file carries wrappers of its own; without them plain pickle opens it as well."""
     last, wrapped, tail = b"", False, b""
     try:
-        for chunk in _unpacked(path, compression):
+        for chunk in unpacked(path, compression):
             wrapped = wrapped or b"NumpyArrayWrapper" in tail + chunk
             tail, last = chunk[-64:], chunk[-1:]
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
@@ -193,7 +193,7 @@ def _detect_compressed(path: Path, compression: str, head: bytes) -> Flavor:
             "save it with joblib.dump(model, file, compress=3)",
         )
     try:
-        inner = next(_unpacked(path, compression), b"")
+        inner = next(unpacked(path, compression), b"")
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise _unreadable(
             path,
@@ -239,7 +239,7 @@ def _detect_zip(path: Path, head: bytes) -> Flavor:
     )
 
 
-def _unpacked(path: Path, compression: str | None) -> Iterator[bytes]:
+def unpacked(path: Path, compression: str | None) -> Iterator[bytes]:
     """Yield the content, decompressed, in chunks; at most `MAX_UNPACKED_BYTES`."""
     total = 0
     with _open(path, compression) as stream:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from slipway_runtime.artifact.member_names import MemberNames, show_name
+from slipway_runtime.artifact.tar_reading import UNREADABLE, TarTooLarge, open_tar, tar_problem
 from slipway_runtime.errors import BuildError
 
 _LEVEL = 3  # models are mostly floats: more effort saves little and costs seconds
 _CHUNK = 1 << 20
 _LINKED_BYTES = 4096  # below that a link saves nothing: a tar goes by blocks of 512 bytes
 MAX_ENTRIES = 10_000
-MAX_DEPTH = 32
-MAX_NAME_BYTES = 255
 # Trees and sparse weights shrink well; a bomb shrinks a thousandfold.
 MAX_RATIO = 200
 RATIO_FREE_BYTES = 64 << 20
@@ -88,63 +88,58 @@ def extract_layer(stream: IO[bytes], folder: Path, *, packed_bytes: int, limit_b
         OSError: the folder cannot be written.
     """
     most = min(limit_bytes, max(RATIO_FREE_BYTES, packed_bytes * MAX_RATIO))
-    seen: set[str] = set()
+    names = MemberNames()
     files: set[str] = set()
     written = 0
     try:
-        with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+        with open_tar(stream) as archive:
             for member in archive:
-                if len(seen) >= MAX_ENTRIES:
+                if len(names) >= MAX_ENTRIES:
                     raise _too_large(f"more than {MAX_ENTRIES} entries")
-                _check_member(member, seen, files)
+                name = _check_member(member, names, files)
                 written += member.size
                 if written > most:
                     raise _too_large(f"more than {most} bytes")
-                target = folder / member.name
+                target = folder / name
                 if member.isdir():
                     target.mkdir(parents=True, exist_ok=True)
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                files.add(member.name)
+                files.add(name)
                 if member.islnk():
                     target.hardlink_to(folder / member.linkname)
                     continue
                 source = archive.extractfile(member)
                 if source is None:
-                    raise _unsafe(member.name, "is not a plain file")
+                    raise _unsafe(name, "is not a plain file")
                 with target.open("xb") as out:
                     while chunk := source.read(_CHUNK):
                         out.write(chunk)
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+    except TarTooLarge as error:
+        raise _too_large(str(error)) from error
+    except UNREADABLE as error:
         raise _unsafe("(the archive)", f"cannot be read: {error}") from error
 
 
-def _check_member(member: tarfile.TarInfo, seen: set[str], files: set[str]) -> None:
-    """`seen`: every name so far, folded; `files`: the plain files and links written so far."""
-    name = member.name
-    parts = name.split("/")
-    if member.islnk():
-        if member.linkname not in files:
-            raise _unsafe(name, "links to no file before it")
-        if member.size:
-            raise _unsafe(name, "is a link with bytes of its own")
-    elif not (member.isreg() or member.isdir()):
-        raise _unsafe(name, "is a symbolic link or a special file")
-    if name.startswith("/") or ".." in parts or "" in parts or "\\" in name or "\0" in name:
-        raise _unsafe(name, "leads out of the folder")
-    if len(parts) > MAX_DEPTH or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
-        raise _unsafe(name[:100], "is too deep or too long")
-    if member.mode & 0o7000:
-        raise _unsafe(name, "has set-user, set-group or sticky bits")
-    folded = name.casefold()
-    if folded in seen:
-        raise _unsafe(name, "is there twice")
-    seen.add(folded)
+def _check_member(member: tarfile.TarInfo, names: MemberNames, files: set[str]) -> str:
+    """The member's name, checked. `files`: the plain files and links written so far."""
+    why = _link_problem(member, files) if member.islnk() else tar_problem(member)
+    why = why or names.problem(member.name, is_folder=member.isdir())
+    if why is not None:
+        raise _unsafe(member.name, why)
+    return names.add(member.name, is_folder=member.isdir())
+
+
+def _link_problem(member: tarfile.TarInfo, files: set[str]) -> str | None:
+    if member.linkname not in files:
+        return "links to no file before it"
+    return "is a link with bytes of its own" if member.size else None
 
 
 def _unsafe(name: str, why: str) -> BuildError:
     return BuildError(
-        "ArchiveUnsafe", f'Will not unpack the artifact: member "{name}" {why}; publish it again.'
+        "ArchiveUnsafe",
+        f"Will not unpack the artifact: member {show_name(name)} {why}; publish it again.",
     )
 
 

@@ -16,6 +16,8 @@ from typing import Literal
 from slipway_runtime.artifact.flavor import Flavor, find_training_version
 from slipway_runtime.contract_of.unwrap import is_estimator, last_step, unwrap
 from slipway_runtime.errors import BuildError
+from slipway_runtime.scan import scan_model, watch_globals
+from slipway_runtime.scan.model import unsafe
 
 _LIBRARIES = ("sklearn", "numpy", "scipy")  # what they lack is a matter of versions
 _NAMED_TYPES = 8
@@ -51,7 +53,11 @@ def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Ne
             f'Reading model "{path.name}" failed: it is a {flavor.loader} file, opening it runs '
             'its code, and spec.model.unpickle is "Never"; save it with skops.io.dump or as ONNX.',
         )
-    with warnings.catch_warnings(record=True) as caught:
+    takes_methods = scan_model(path, flavor)
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        watch_globals(lambda name, why: unsafe(path, name, why), takes_methods=takes_methods),
+    ):
         warnings.simplefilter("always")
         try:
             model = _open(path, flavor, unpickle)

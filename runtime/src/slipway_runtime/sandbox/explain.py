@@ -7,6 +7,7 @@ from slipway_runtime.contract import BUILD_REASONS
 from slipway_runtime.errors import BuildError
 from slipway_runtime.sandbox.parent import SandboxExit
 from slipway_runtime.sandbox.policy import SandboxPolicy
+from slipway_runtime.sandbox.usage import MAX_THREADS
 
 _OUT_OF_MEMORY = re.compile(r"bad_alloc|Cannot allocate memory|MemoryError|out of memory", re.I)
 _MESSAGE_CHARACTERS = 1000
@@ -31,6 +32,11 @@ def explain_exit(
             "DiskFull",
             f"{doing} wrote more than the build's scratch limit; "
             "use a smaller model or raise the limit.",
+        )
+    if ended.stopped == "threads":
+        return BuildError(
+            "ModelUnsafe",
+            f"{doing} started more than {MAX_THREADS} threads; a model needs a few.",
         )
     if ended.problem is not None:
         return _checked(ended, doing)

@@ -4,7 +4,6 @@
 with a deadline and a limit on what it may leave in its folder. What the child says is hostile.
 """
 
-import contextlib
 import os
 import selectors
 import subprocess
@@ -19,13 +18,14 @@ import msgspec
 from slipway_runtime.sandbox.enter import Enforcement
 from slipway_runtime.sandbox.messages import Problem, Result, Start
 from slipway_runtime.sandbox.policy import SandboxPolicy, sandbox_environment
+from slipway_runtime.sandbox.usage import MAX_THREADS, count_threads, count_written, holds_more
 
 _STATUS_BYTES = 1 << 20
 _LOG_BYTES = 1 << 20
 _TAIL_BYTES = 16 << 10
 _TICK_SECONDS = 0.1
 _START_SECONDS = 60.0
-_MAX_FILES = 10_000
+_REWRITES = 4  # temporary files may be written and deleted, but not for ever
 _CONTROL = bytes(set(range(32)) - {9, 10}) + b"\x7f"
 
 
@@ -36,7 +36,7 @@ class SandboxExit(msgspec.Struct, frozen=True, kw_only=True):
         code: the exit code; negative for a signal, as in `subprocess`.
         result: what the target returned, plain JSON; None when it did not.
         problem: the error that the child explained; its reason is not yet checked.
-        stopped: why the parent killed it: `deadline`, `disk`, or None.
+        stopped: why the parent killed it: `deadline`, `disk`, `threads`, or None.
         tail: the end of its output, control characters taken out.
     """
 
@@ -95,10 +95,7 @@ class Sandboxed:
         stopped: str | None = None
         try:
             while self._receive(_TICK_SECONDS):
-                if time.monotonic() > deadline:
-                    stopped = "deadline"
-                elif watch and holds_more(watch, watch_bytes):
-                    stopped = "disk"
+                stopped = self._excess(deadline, watch, watch_bytes)
                 if stopped is not None:
                     break
             if stopped is not None:
@@ -124,6 +121,22 @@ class Sandboxed:
             stopped=stopped,
             tail=self._log.finish(),
         )
+
+    def _excess(self, deadline: float, watch: tuple[Path, ...], watch_bytes: int) -> str | None:
+        """What the child takes too much of now, if anything."""
+        if time.monotonic() > deadline:
+            return "deadline"
+        if watch and holds_more(watch, watch_bytes):
+            return "disk"
+        if self.has_too_many_threads():
+            return "threads"
+        if watch and count_written(self.pid) > watch_bytes * _REWRITES:
+            return "disk"
+        return None
+
+    def has_too_many_threads(self) -> bool:
+        """Whether it runs more threads than any model needs; the kernel counts none for root."""
+        return count_threads(self.pid) > MAX_THREADS
 
     def kill(self) -> None:
         """Kill the child at once, if it still runs."""
@@ -232,24 +245,6 @@ def run_sandboxed(
         )
     finally:
         child.kill()
-
-
-def holds_more(folders: tuple[Path, ...], limit_bytes: int) -> bool:
-    """Whether folders hold more than `limit_bytes`, or more files than any build needs."""
-    total, files = 0, 0
-    waiting = [os.fspath(folder) for folder in folders]
-    while waiting:
-        # What goes away while it is being counted is not counted.
-        with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                files += 1
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                else:
-                    total += entry.stat(follow_symlinks=False).st_size
-                if total > limit_bytes or files > _MAX_FILES:
-                    return True
-    return False
 
 
 def _read_result(received: bytes) -> Result | None:

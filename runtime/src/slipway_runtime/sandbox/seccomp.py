@@ -42,8 +42,18 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218), "bpf": (321, 280),
     "userfaultfd": (323, 282), "perf_event_open": (298, 241), "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "memfd_secret": (447, 447),
+    "memfd_create": (319, 279),  # memory that no limit counts
+    "fallocate": (285, 47),  # disk that no count of written bytes shows
+    "io_setup": (206, 0), "inotify_init": (253, None), "inotify_init1": (294, 26),
     "vmsplice": (278, 75), "personality": (135, 92), "modify_ldt": (154, None),
     "uselib": (134, None), "iopl": (172, None), "ioperm": (173, None), "syslog": (103, 116),
+    # what Landlock does not guard: modes, owners, times and attributes of files that lie outside
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452),
+    "chown": (92, None), "lchown": (94, None), "fchown": (93, 55), "fchownat": (260, 54),
+    "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "setxattrat": (463, 463),
+    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
+    "removexattrat": (466, 466), "utime": (132, None), "utimes": (235, None),
+    "futimesat": (261, None), "utimensat": (280, 88), "file_setattr": (469, 469),
     # the machine
     "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
     "kexec_load": (246, 104), "kexec_file_load": (320, 294), "reboot": (169, 142),
@@ -60,11 +70,16 @@ _CLONE = (56, 220)
 _CLONE3 = (435, 435)  # its flags lie behind a pointer: ENOSYS makes libc use clone
 _SOCKETPAIR = (53, 199)
 _KILL, _TGKILL, _PRLIMIT = (62, 129), (234, 131), (302, 261)
-_IOCTL = (16, 29)
+_IOCTL, _FCNTL, _PRCTL = (16, 29), (72, 25), (157, 167)
+# How this process is scheduled, and never another one.
+_SCHEDULING = ((203, 122), (144, 119), (142, 118), (314, 274))
 
 _CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020080  # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWTIME
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # both write into a terminal's input
+_FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15  # a signal of one's choice, to any process
+_PR_SET_PDEATHSIG, _PR_SET_MM, _PR_SET_PTRACER = 1, 35, 0x59616D61
 
 _LD, _JEQ, _JGE, _JGT, _JSET, _AND, _RET = 0x20, 0x15, 0x35, 0x25, 0x45, 0x54, 0x06
 _AT_NUMBER, _AT_ARCHITECTURE = 0, 4
@@ -97,6 +112,14 @@ def _only_argument(index: int, values: tuple[int, ...]) -> list[_Instruction]:
         (_JEQ, len(values) - place, 0, value) for place, value in enumerate(values)
     ]
     return [(_LD, 0, 0, _at_argument(index)), *tests, _errno(errno.EPERM), (_RET, 0, 0, _ALLOW)]
+
+
+def _without_argument(index: int, values: tuple[int, ...]) -> list[_Instruction]:
+    """Answer EPERM when the argument has one of the values, else allow the call."""
+    tests: list[_Instruction] = [
+        (_JEQ, len(values) - place, 0, value) for place, value in enumerate(values)
+    ]
+    return [(_LD, 0, 0, _at_argument(index)), *tests, (_RET, 0, 0, _ALLOW), _errno(errno.EPERM)]
 
 
 def build_filter(machine: str, pid: int) -> bytes:
@@ -149,15 +172,14 @@ def build_filter(machine: str, pid: int) -> bytes:
     program += _when(_KILL[column], _only_argument(0, (pid,)))
     program += _when(_TGKILL[column], _only_argument(0, (pid,)))
     program += _when(_PRLIMIT[column], _only_argument(0, (0, pid)))
+    for numbers in _SCHEDULING:
+        program += _when(numbers[column], _only_argument(0, (0, pid)))
     program += _when(
-        _IOCTL[column],
-        [
-            (_LD, 0, 0, _at_argument(1)),
-            (_JEQ, 1, 0, _TIOCSTI),
-            (_JEQ, 0, 1, _TIOCLINUX),
-            _errno(errno.EPERM),
-            (_RET, 0, 0, _ALLOW),
-        ],
+        _IOCTL[column], _without_argument(1, (_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP))
+    )
+    program += _when(_FCNTL[column], _without_argument(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX)))
+    program += _when(
+        _PRCTL[column], _without_argument(0, (_PR_SET_PDEATHSIG, _PR_SET_MM, _PR_SET_PTRACER))
     )
     program.append((_RET, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in program)

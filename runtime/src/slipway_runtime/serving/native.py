@@ -21,7 +21,7 @@ from slipway_runtime.native.frames import (
     send,
     unpack,
 )
-from slipway_runtime.sandbox import Sandboxed, SandboxPolicy, policy_for, spawn
+from slipway_runtime.sandbox import Enforcement, Sandboxed, SandboxPolicy, policy_for, spawn
 from slipway_runtime.serving.core.faults import ModelInvalid, RequestFault
 from slipway_runtime.serving.core.schema import ModelSchema
 
@@ -73,6 +73,7 @@ class NativeSession:
         self._started = threading.Event()
         self._problem: str | None = None
         self._closing = threading.Event()
+        self._told = False
         # one thread starts every worker: the kernel kills a worker when its starter ends
         self._keeper = threading.Thread(target=self._keep, name="model-worker", daemon=True)
         self._keeper.start()
@@ -191,7 +192,7 @@ class NativeSession:
         finally:
             theirs.close()
         try:
-            child.wait_until_shut_in(_LOAD_SECONDS)
+            self._tell_missing(child.wait_until_shut_in(_LOAD_SECONDS))
             ours.settimeout(_LOAD_SECONDS)
             reply = receive(ours, Reply)
         except (RuntimeError, Closed, TimeoutError) as error:
@@ -207,12 +208,24 @@ class NativeSession:
         self._child, self._channel = child, ours
         return None
 
+    def _tell_missing(self, walls: Enforcement) -> None:
+        """Say once what this machine lacks."""
+        if walls.missing and not self._told:
+            log.warning(
+                "this machine cannot shut the model in by %s (docs/security.md)",
+                ", ".join(walls.missing),
+            )
+        self._told = True
+
     def _wait_for_end(self) -> None:
         child = self._child
         assert child is not None  # noqa: S101 just started
         while child.process.poll() is None and not self._closing.is_set():
             self._wake.wait(0.1)
             self._wake.clear()
+            if child.has_too_many_threads():
+                log.error("the model worker started too many threads and is killed")
+                child.kill()
         if self._closing.is_set():
             child.kill()
         child.process.wait()

@@ -19,6 +19,7 @@ from slipway_runtime.report import Report, read_report, report_done
 from slipway_runtime.sandbox import explain_exit, policy_for, run_sandboxed
 from slipway_runtime.settings import StepSettings
 from slipway_runtime.steps.beside import keep_runner
+from slipway_runtime.steps.edge import say
 from slipway_runtime.steps.summary import summarize_manifest
 
 
@@ -82,6 +83,11 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
     error = explain_exit(
         ended, policy=policy, wall_seconds=limits.convert_seconds, doing="Converting the model"
     )
+    if ended.enforcement.missing:
+        say(
+            f"This machine cannot shut the model in by {', '.join(ended.enforcement.missing)} "
+            "(docs/security.md)."
+        )
     shutil.rmtree(scratch, ignore_errors=True)
     if error is not None:
         shutil.rmtree(converted, ignore_errors=True)
