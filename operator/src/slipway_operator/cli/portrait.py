@@ -97,8 +97,9 @@ def _print_build(console: Console, item: Object, pods: Sequence[Object], now: da
     _line(console, "  Artifact", build.get("artifact"))
     if report and not report.get("ok"):
         _line(console, "  Failed in", f"{report.get('step')}: {report.get('reason')}")
-        _line(console, "", report.get("message"))
-        _line(console, "  What to do", advice(str(report.get("reason"))))
+        if report.get("message") != find_condition(item, "Ready").get("message"):
+            _line(console, "", report.get("message"))
+            _line(console, "  What to do", advice(str(report.get("reason"))))
     steps = list_steps(pods, build=build.get("hash"))
     if steps:
         print_table(console, ["STEP", "STARTED", "TOOK", "RESULT"], steps, indent="  ")
@@ -140,16 +141,19 @@ def _print_conditions(console: Console, item: Object, now: datetime) -> None:
     if not conditions:
         return
     _title(console, "Conditions")
-    rows = [
-        [
-            str(each.get("type", "")),
-            str(each.get("status", "")),
-            str(each.get("reason", "")),
-            age_of(each.get("lastTransitionTime"), now),
-            str(each.get("message", "")),
-        ]
-        for each in conditions
-    ]
+    rows, told = [], dict[str, str]()
+    for each in conditions:
+        kind, message = str(each.get("type", "")), str(each.get("message", ""))
+        first = told.setdefault(message, kind)
+        rows.append(
+            [
+                kind,
+                str(each.get("status", "")),
+                str(each.get("reason", "")),
+                age_of(each.get("lastTransitionTime"), now),
+                message if first == kind else f"as {first}",
+            ]
+        )
     print_table(console, ["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"], rows, indent="  ")
 
 
