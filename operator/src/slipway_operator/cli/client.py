@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from slipway_operator.cli.errors import FAILED, NOT_FOUND, CliError, Refused
+from slipway_operator.cli.errors import FAILED, NOT_FOUND, TIMEOUT, CliError, Refused
 from slipway_operator.cli.kinds import Kind
 
 Object = dict[str, Any]
@@ -150,8 +150,15 @@ class Client:
         return body
 
     def _unreachable(self, error: httpx.HTTPError, action: str) -> CliError:
-        why = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
-        return CliError(f"Cannot {action}: {why} from {self.place} ({error}).", todo=self._lost)
+        if isinstance(error, httpx.TimeoutException):
+            return CliError(
+                f"Cannot {action}: no answer in time from {self.place} ({error}).",
+                todo="It is very busy: look with `slipway get`, then try again.",
+                code=TIMEOUT,
+            )
+        return CliError(
+            f"Cannot {action}: no connection from {self.place} ({error}).", todo=self._lost
+        )
 
 
 def _is_news(seen: dict[str, str], item: Object, name: str | None) -> bool:

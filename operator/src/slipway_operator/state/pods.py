@@ -54,7 +54,8 @@ def describe_exit(terminated: Json) -> str:
         how = f"exit code {terminated.get('exitCode', 'unknown')}"
     if (reason := terminated.get("reason")) not in {None, "", "Error", "Completed"}:
         how = f"{reason}, {how}"
-    words = str(terminated.get("message") or "").strip()
+    # A process that was killed for its memory had no say in it.
+    words = "" if reason == "OOMKilled" else str(terminated.get("message") or "").strip()
     return f'{how}, "{words[-MAX_WORDS:]}"' if words else how
 
 
