@@ -270,3 +270,23 @@ def test_transform(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         done.ask_matrix(rows)["transformed"], model.transform(rows), atol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(("area m²", "rent (€)"), id="blanks and signs"),
+        pytest.param(("a b", "a_b"), id="alike once the converter has renamed them"),
+        pytest.param(("a-b", "variable"), id="one is the converter's own name for a tensor"),
+    ],
+)
+def test_columns_of_any_name_convert(names: tuple[str, str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(50, 10, (200, 2)), columns=list(names))
+    picks = ColumnTransformer([("first", StandardScaler(), [names[0]])], remainder="passthrough")
+    model = make_pipeline(picks, LinearRegression()).fit(rows, rows[names[0]] - 2 * rows[names[1]])
+    done = convert_model(tmp_path, model)
+    _verified(done)
+    assert [tensor.name for tensor in done.manifest.signature.inputs] == list(names)
+    fresh = pd.DataFrame(rng.normal(50, 10, (50, 2)), columns=list(names))
+    _close(done.ask(fresh)["value"], model.predict(fresh))

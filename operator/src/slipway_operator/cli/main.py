@@ -26,9 +26,9 @@ from slipway_operator.cli.errors import FAILED, INTERRUPTED, CliError
 
 _CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
 EPILOGUE = (
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 timed out, 130 interrupted. "
-    "Talks to the engine on this machine, or to a cluster with --context, --kubeconfig or "
-    "SLIPWAY_TARGET=cluster."
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 timed out, 130 interrupted, "
+    "141 nobody reads the output. Talks to the engine on this machine, or to a cluster with "
+    "--context, --kubeconfig or SLIPWAY_TARGET=cluster."
 )
 
 

@@ -127,7 +127,7 @@ def _explain(name: str, tried: list[Tried], exceeded: Comparison | None) -> Fall
             reason="ParityExceeded",
             message=f"The converted {name} answers differently: {exceeded.detail}.",
         )
-    cause = (tried[0].detail or "the converter failed")[:240]
+    cause = (tried[0].detail or "the converter failed")[:240].rstrip(". ")
     return Fallback(
         reason="ConversionUnsupported", message=f"{name} does not convert to ONNX: {cause}."
     )
