@@ -28,6 +28,7 @@ class FakeServer:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.story: list[Callable[[Object], Object] | None] = []
+        # by method, or by method and name
         self.refusals: dict[str, httpx.Response] = {}
         self.logs: dict[tuple[str, str], list[str]] = {}
         self.asked: list[httpx.Request] = []
@@ -57,8 +58,9 @@ class FakeServer:
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
-        if request.method in self.refusals:
-            return self.refusals[request.method]
+        for refused in (request.method, f"{request.method} {request.url.path.rpartition('/')[2]}"):
+            if refused in self.refusals:
+                return self.refusals[refused]
         found = PATH.fullmatch(request.url.path)
         assert found is not None, request.url.path
         plural, namespace, name = found["plural"], found["namespace"], found["name"]

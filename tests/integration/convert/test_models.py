@@ -291,6 +291,24 @@ def test_probes_alone_prove_it(name: str, tmp_path: Path) -> None:
     assert manifest.baseline is None
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(["area m²", "rent (€)"], id="blanks and signs"),
+        pytest.param(["a b", "a_b"], id="alike once the converter has renamed them"),
+        pytest.param(["a-b", "variable"], id="one is the converter's own name for a tensor"),
+    ],
+)
+def test_columns_of_any_name_convert(names: list[str], tmp_path: Path) -> None:
+    rows = pd.DataFrame(np.random.default_rng(0).normal(50, 10, (250, 2)), columns=names)
+    picks = ColumnTransformer([("first", StandardScaler(), names[:1])], remainder="passthrough")
+    model = make_pipeline(picks, LinearRegression())
+    model.fit(rows, rows[names[0]] - 2 * rows[names[1]])
+    made = given.build(tmp_path, model)
+    _assert_alike(made, model, rows)
+    assert [tensor.name for tensor in made.manifest.signature.inputs] == names
+
+
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     first = given.build(tmp_path / "a", given.penguin_model())
     second = given.build(tmp_path / "b", given.penguin_model())

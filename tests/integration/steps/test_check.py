@@ -39,6 +39,21 @@ def test_good_file_is_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
     assert all(Path(path).is_file() for path in document["written"])
     assert list((tmp_path / "tmp").iterdir()) == []
+    speed = document["speed"]
+    assert speed["calls"] >= 5
+    for side in ("original", "onnxruntime"):
+        assert 0 < speed[side]["low"] <= speed[side]["median"] <= speed[side]["high"]
+    assert document["servedBytes"] == (tmp_path / "kept" / "model.onnx").stat().st_size
+
+
+def test_a_class_of_a_script_is_called_that(tmp_path: Path) -> None:
+    """Pickle looks for it in whatever runs now; the sentence must not blame our own module."""
+    path = tmp_path / "m.pkl"
+    path.write_bytes(b"c__main__\nInMyNotebook\n.")
+    _, document = _check(path)
+    assert document["reason"] == "ModelUnreadable"
+    assert "class InMyNotebook of the script or notebook that saved it" in document["message"]
+    assert "slipway_runtime.sandbox" not in document["message"]
 
 
 @pytest.mark.parametrize(

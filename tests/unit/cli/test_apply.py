@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
 import cli_fake as fake
@@ -139,6 +140,78 @@ def test_a_refused_document_shows_every_field(
     assert "2 mistakes" in said
     assert "  spec.replicas: -1 is below 0." in said
     assert "  spec.model: uri is missing." in said
+
+
+def test_one_refused_document_keeps_no_other_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text("---".join(MODEL.replace("penguins", name) for name in ("ant", "bee", "cow")))
+    server = fake.FakeServer()
+    server.refusals["PATCH bee"] = fake.refusal(422, "invalid", ("spec.replicas", "-1 is below 0."))
+    server.story = [fake.serving]
+    assert fake.run(server, monkeypatch, "apply", "-f", str(file), "--wait") == 1
+    said = capsys.readouterr()
+    applied = [line for line in said.out.splitlines() if line.startswith("modeldeployment")]
+    assert applied == [f"modeldeployment.slipway.dev/{name} applied" for name in ("ant", "cow")]
+    assert said.out.count("URL ") == 2
+    assert 'Cannot apply modeldeployment.slipway.dev "bee": 1 mistake.' in said.err
+
+
+def test_several_failures_are_all_told_and_each_when_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text("---".join(MODEL.replace("penguins", name) for name in ("ant", "bee")))
+    server = fake.FakeServer()
+    server.story = [lambda item: fake.failing(item, "ModelNotFound", "There is no m.joblib.")]
+    assert fake.run(server, monkeypatch, "apply", "-f", str(file), "--wait") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[:2] for line in lines[:2]] == [["ant", "Failed"], ["bee", "Failed"]]
+    assert lines[2] == "Error: 2 objects failed."
+    assert sum("What to do: Correct spec.model.uri" in line for line in lines) == 2
+
+
+def test_with_several_namespaces_each_line_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "m.yaml"
+    here = MODEL.partition("---")[0]
+    file.write_text(
+        here + "---" + here.replace("{name: penguins", "{namespace: other, name: gulls")
+    )
+    server = fake.FakeServer()
+    server.story = [fake.serving]
+    assert fake.run(server, monkeypatch, "apply", "-f", str(file), "--wait") == 0
+    told = {line.split()[0] for line in capsys.readouterr().err.splitlines()}
+    assert told == {"default/penguins", "other/gulls"}
+
+
+def test_a_cause_is_told_with_its_reason_and_its_field_once(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = fake.FakeServer()
+    cause = {
+        "field": "spec.replica",
+        "reason": "FieldUnknown",
+        "message": "spec.replica is not a field of spec.",
+    }
+    body = {"kind": "Status", "message": "invalid", "details": {"causes": [cause]}}
+    server.refusals["PATCH"] = httpx.Response(422, json=body)
+    assert fake.run(server, monkeypatch, "apply", "-f", file) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "  FieldUnknown: spec.replica is not a field of spec." in lines
+
+
+def test_delete_goes_on_after_what_is_not_there(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = fake.FakeServer()
+    server.put("secrets", {"metadata": {"name": "keys"}})
+    assert fake.run(server, monkeypatch, "delete", "-f", file) == 3
+    said = capsys.readouterr()
+    assert "secret/keys deleted" in said.out
+    assert '"penguins"' in said.err
 
 
 def test_delete_names_the_target(

@@ -94,6 +94,29 @@ def _soon() -> float:
     return time.monotonic() + 0.5
 
 
+def test_a_watch_is_aligned_from_its_first_row_on(
+    server: fake.FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.put("modeldeployments", fake.model("a-model-with-quite-a-long-name"))
+    client = server.client()
+    monkeypatch.setattr("slipway_operator.cli.get.FOREVER", _soon())
+    monkeypatch.setattr("slipway_operator.cli.target.connect", lambda **_: client)
+    assert fake.run(server, monkeypatch, "get", "-w") == 0
+    header, penguins, _ = capsys.readouterr().out.splitlines()
+    assert header.index("URL") == penguins.index("http:")
+
+
+def test_events_come_in_the_order_of_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = fake.FakeServer()
+    for name, minute in (("a", 3), ("b", 1), ("c", 2)):
+        moment = f"2026-01-02T03:0{minute}:00Z"
+        server.put("events", {"metadata": {"name": name}, "reason": name, "eventTime": moment})
+    assert fake.run(server, monkeypatch, "get", "events") == 0
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["b", "c", "a"]
+
+
 def test_pods_and_events_have_columns_of_their_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

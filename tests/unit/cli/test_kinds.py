@@ -35,6 +35,11 @@ def test_a_bad_reference_is_wrong_usage(first: str, second: str | None, words: s
     assert caught.value.code == USAGE
 
 
+def test_a_kind_with_a_slash_and_nothing_behind_it_is_wrong_usage() -> None:
+    with pytest.raises(CliError, match='No name stands after "md/"'):
+        parse_reference("md/", None)
+
+
 def test_no_word_means_two_kinds() -> None:
     words = [word for kind in KINDS for word in {kind.name.lower(), kind.plural, kind.short}]
     assert len(words) == len(set(words))

@@ -98,6 +98,17 @@ def test_without_an_engine_it_says_how_to_start_one(
     assert "slipway up" in said
 
 
+def test_an_engine_that_died_is_called_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "engine.json").write_text('{"url": "http://127.0.0.1:1", "token": "t", "pid": 1}')
+    app = main.make_app(laptop=True)
+    assert main.run(app, "slipway", ["get", "--data", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert f'The engine on data folder "{tmp_path}" has died.' in said
+    assert "slipway up" in said
+
+
 def test_an_engine_that_is_gone_is_one_sentence() -> None:
     def gone(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")

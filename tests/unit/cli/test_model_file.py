@@ -55,6 +55,8 @@ def test_a_refusal_is_a_reason_and_what_to_do(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stand_in(model.parent, monkeypatch, runtime_check, REFUSED)
+    assert run("check", model, "-o", "json") == 1
+    assert json.loads(capsys.readouterr().out) == REFUSED
     assert run("check", model) == 1
     said = capsys.readouterr()
     assert "ModelUnreadable: It is a page of HTML." in said.err

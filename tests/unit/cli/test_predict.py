@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +189,19 @@ def test_files_and_addresses_that_are_not_there(
     assert "no.csv" in capsys.readouterr().err
     assert ask(server, monkeypatch, tmp_path, "Dream") == 1
     assert "No answer from http://127.0.0.1:1/predict" in capsys.readouterr().err
+
+
+def test_a_model_that_does_not_answer_in_time_is_exit_code_4(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        server = fake.FakeServer()
+        server.put("modeldeployments", fake.serving(fake.model("penguins"), url=url))
+        file = tmp_path / "rows.csv"
+        file.write_text("island\nDream\n")
+        asked = ("predict", "penguins", str(file), "--timeout", "0.2")
+        assert fake.run(server, monkeypatch, *asked) == 4
+    said = capsys.readouterr().err
+    assert f"No answer from {url}/predict within 0.2 s." in said
+    assert "--timeout" in said

@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slipway_operator.shown.words import age_of, count, format_age, format_number, format_seconds
+from slipway_operator.shown.words import (
+    age_of,
+    count,
+    format_age,
+    format_bytes,
+    format_number,
+    format_seconds,
+)
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -57,6 +64,9 @@ def test_a_number_is_short(value: object, text: str) -> None:
 def test_seconds_and_counts() -> None:
     assert [format_seconds(each) for each in (0.04, 9.96, 12.4, 130)] == [
         "0.0 s", "10.0 s", "12 s", "2m10s",
+    ]  # fmt: skip
+    assert [format_bytes(each) for each in (0, 999, 999_500, 1_892_242, 2e12)] == [
+        "0 B", "999 B", "1 MB", "1.89 MB", "2 TB",
     ]  # fmt: skip
     assert [count(1, "row"), count(0, "row"), count(1024, "row")] == [
         "1 row", "0 rows", "1,024 rows",

@@ -69,7 +69,7 @@ def _refuse(make: Any, tmp_path: Path, unpickle: Any = "Sandboxed") -> BuildErro
 
 CASES: dict[str, tuple[Any, str, tuple[str, ...]]] = {
     "lost module": (_lost_module, "ModelUnreadable", ("our_company", "install")),
-    "lost class": (_lost_class, "ModelUnreadable", ("__main__.Own",)),
+    "lost class": (_lost_class, "ModelUnreadable", ("class Own of the script",)),
     "old version": (_old, "ModelVersionMismatch", ("0.9.1", VERSION)),
     "a dict": (lambda path: joblib.dump({"a": 1}, path), "ModelUnreadable", ("dict",)),
     "a dict with a model": (

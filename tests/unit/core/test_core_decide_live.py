@@ -65,10 +65,9 @@ def pod_with(container: dict) -> dict:
     }
 
 
-def crashed(restarts: int) -> dict:
-    return pod_with(
-        {"restartCount": restarts, "lastState": {"terminated": {"exitCode": 1, "message": "bang"}}}
-    )
+def crashed(restarts: int, **how: str) -> dict:
+    terminated = {"exitCode": 1, "message": "bang", **how}
+    return pod_with({"restartCount": restarts, "lastState": {"terminated": terminated}})
 
 
 IMAGE = pod_with({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}})
@@ -114,9 +113,16 @@ def refused(message: str | None) -> dict:
         pytest.param(
             assess(state(pods=(crashed(3),))),
             Level.FAILING,
-            "RevisionUnhealthy",
+            "CrashLoop",
             False,
             id="crashes",
+        ),
+        pytest.param(
+            assess(state(pods=(crashed(3, reason="OOMKilled"),))),
+            Level.FAILING,
+            "OutOfMemory",
+            False,
+            id="memory",
         ),
         pytest.param(
             assess(state(pods=(crashed(1),)), now=LATER),

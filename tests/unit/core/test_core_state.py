@@ -109,11 +109,16 @@ def test_a_wait_is_never_longer_than_asked(elapsed: int, left: int) -> None:
         pytest.param({"exitCode": 1, "reason": "Error"}, "exit code 1", id="code"),
         pytest.param({"signal": 9, "exitCode": 137}, "signal 9", id="signal"),
         pytest.param(
-            {"exitCode": 137, "reason": "OOMKilled", "message": " last \n"},
-            'OOMKilled, exit code 137, "last"',
+            {"exitCode": 128, "reason": "StartError", "message": " last \n"},
+            'StartError, exit code 128, "last"',
             id="reason and words",
         ),
         pytest.param({}, "exit code unknown", id="nothing known"),
+        pytest.param(
+            {"exitCode": 137, "signal": 9, "reason": "OOMKilled", "message": "INFO ready"},
+            "OOMKilled, signal 9",
+            id="killed for its memory, whose last words say nothing",
+        ),
     ],
 )
 def test_an_exit_is_told_with_its_last_words(terminated: dict, words: str) -> None:

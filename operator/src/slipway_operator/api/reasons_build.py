@@ -96,7 +96,8 @@ ROWS: Final = (
         "OutOfMemory",
         "Warning",
         "{detail}",
-        "Make the model smaller, or ask the administrator for more memory for builds.",
+        "Raise spec.serving.resources.limits.memory if a pod had too little, ask the administrator "
+        "if a build had; or make the model smaller.",
     ),
     (
         "ParityExceeded",

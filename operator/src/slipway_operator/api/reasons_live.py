@@ -55,8 +55,8 @@ SERVING_ROWS: Final = (
     (
         "CrashLoop",
         "Warning",
-        "A pod of revision {revision} ended {restarts} times: {detail}",
-        "Look at `slipway logs`.",
+        "Revision {revision} ends again and again: {detail}",
+        "Look at `slipway logs` for its last words; it is started again, ever more slowly.",
     ),
     ("Programmed", "Normal", "The gateway sends requests to revision {revision}.", ""),
     ("RoutePending", "Normal", "The gateway has not yet taken the route: {detail}", ""),

@@ -1,9 +1,10 @@
 """A model's answers, gathered over requests: as a table, as CSV, and the violations."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 
@@ -79,14 +80,16 @@ def print_table(answers: Answers, console: Console) -> None:
         console.print(f"… and {len(names) - len(shown)} more columns: use -o csv or -o json.")
 
 
-def print_csv(answers: Answers, out: TextIO) -> None:
+def format_csv(answers: Answers) -> str:
     """A header and a line a row; a quarantined row is empty."""
     flat = [flatten(prediction) for prediction in answers.predictions]
     names = list(dict.fromkeys(name for row in flat for name in row))
+    out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["row", *names])
     for position, row in enumerate(flat):
         writer.writerow([position, *(row.get(name) for name in names)])
+    return out.getvalue()
 
 
 def _cell(value: object, answered: bool) -> str:

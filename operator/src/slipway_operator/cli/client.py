@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from slipway_operator.cli.errors import FAILED, NOT_FOUND, CliError
+from slipway_operator.cli.errors import FAILED, NOT_FOUND, TIMEOUT, CliError, Refused
 from slipway_operator.cli.kinds import Kind
 
 Object = dict[str, Any]
@@ -150,8 +150,15 @@ class Client:
         return body
 
     def _unreachable(self, error: httpx.HTTPError, action: str) -> CliError:
-        why = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
-        return CliError(f"Cannot {action}: {why} from {self.place} ({error}).", todo=self._lost)
+        if isinstance(error, httpx.TimeoutException):
+            return CliError(
+                f"Cannot {action}: no answer in time from {self.place} ({error}).",
+                todo="It is very busy: look with `slipway get`, then try again.",
+                code=TIMEOUT,
+            )
+        return CliError(
+            f"Cannot {action}: no connection from {self.place} ({error}).", todo=self._lost
+        )
 
 
 def _is_news(seen: dict[str, str], item: Object, name: str | None) -> bool:
@@ -169,7 +176,7 @@ def _endless(read: float | None = None) -> httpx.Timeout:
     return httpx.Timeout(10.0, read=read)
 
 
-def _refusal(answer: httpx.Response, action: str) -> CliError:
+def _refusal(answer: httpx.Response, action: str) -> Refused:
     """A `kind: Status` as a sentence: every cause on a line of its own."""
     try:
         body = answer.json()
@@ -179,15 +186,23 @@ def _refusal(answer: httpx.Response, action: str) -> CliError:
         body = {}
     message = str(body.get("message") or f"the server answered {answer.status_code}")
     causes = (body.get("details") or {}).get("causes") or []
-    lines = [f"  {cause.get('field', '')}: {cause.get('message', '')}" for cause in causes]
+    lines = [f"  {_cause_line(cause)}" for cause in causes]
     code = NOT_FOUND if answer.status_code == 404 else FAILED
     first = f"Cannot {action}: {message.rstrip('.')}."
     if not lines:
-        return CliError(first, todo=_TODO.get(answer.status_code), code=code)
+        return Refused(first, todo=_TODO.get(answer.status_code), code=code)
     found = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
-    return CliError(
+    return Refused(
         "\n".join([f"Cannot {action}: {found}.", *lines]), todo=_TODO.get(422), code=code
     )
+
+
+def _cause_line(cause: Mapping[str, Any]) -> str:
+    """`FieldUnknown: spec.replica is not a field of spec. …`; the field only where it is new."""
+    field, message = str(cause.get("field") or ""), str(cause.get("message") or "")
+    told = message if message.startswith(field) else f"{field}: {message}"
+    reason = str(cause.get("reason") or "")
+    return f"{reason}: {told}" if reason else told
 
 
 _TODO = {

@@ -4,6 +4,7 @@ The kubernetes package reads the file (certificates, tokens, exec plugins, OIDC)
 """
 
 import asyncio
+import os
 import ssl
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def connect_cluster(
     *, context: str | None, kubeconfig: Path | None, namespace: str | None
 ) -> Client:
     """The client; CliError when the kubeconfig cannot be read or has no such context."""
+    where = str(kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config")
+    if not any(Path(part).expanduser().is_file() for part in where.split(os.pathsep) if part):
+        raise CliError(
+            f'Cannot read the kubeconfig: there is no file "{where}".',
+            todo="Name it with --kubeconfig or KUBECONFIG; without both options and "
+            "SLIPWAY_TARGET the engine on this machine is asked.",
+            code=USAGE,
+        )
     settings = kube.Configuration()
     try:
         loader = asyncio.run(

@@ -17,8 +17,10 @@ def print_columns(
     console: Console, columns: Sequence[Object], *, rules: Sequence[Object] = ()
 ) -> None:
     """A line a column of the manifest's contract; `rules` are those of spec.contract."""
-    rows = [_row(column, rules) for column in columns[:SHOWN_COLUMNS]]
-    print_table(console, ["COLUMN", "KIND", "MISSING", "VALUES", "RULES"], rows, indent="  ")
+    header = ["COLUMN", "KIND", "MISSING", "VALUES", "RULES"]
+    shown = len(header) if rules else len(header) - 1
+    rows = [_row(column, rules)[:shown] for column in columns[:SHOWN_COLUMNS]]
+    print_table(console, header[:shown], rows, indent="  ")
     if len(columns) > SHOWN_COLUMNS:
         console.print(f"  … and {count(len(columns) - SHOWN_COLUMNS, 'more column')}")
 

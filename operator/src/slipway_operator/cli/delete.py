@@ -22,7 +22,7 @@ def delete(
 ) -> None:
     """Delete an object by name, or those that files name. The target is printed."""
     from slipway_operator.cli.documents import gather_documents
-    from slipway_operator.cli.errors import USAGE, CliError
+    from slipway_operator.cli.errors import USAGE, CliError, Refused, raise_all
     from slipway_operator.cli.kinds import parse_reference
     from slipway_operator.cli.screen import standard_output
     from slipway_operator.cli.target import connect
@@ -46,6 +46,12 @@ def delete(
                 code=USAGE,
             )
         doomed = [(kind, client.namespace, name)]
+    failures: list[CliError] = []
     for kind, its_namespace, name in doomed:
-        client.delete(kind, namespace=its_namespace, name=name)
+        try:
+            client.delete(kind, namespace=its_namespace, name=name)
+        except Refused as refused:
+            failures.append(refused)
+            continue
         standard_output().print(f"{kind.full_name}/{name} deleted from {client.place}")
+    raise_all(failures)

@@ -40,7 +40,8 @@ def gather_documents(names: Sequence[str], *, namespace: str | None) -> list[Doc
         for document in _documents(text, source, folder, namespace)
     ]
     if not found:
-        raise CliError(f"No document in {', '.join(names)}.", code=USAGE)
+        where = ", ".join("standard input" if name == STANDARD_INPUT else name for name in names)
+        raise CliError(f"No document in {where}.", code=USAGE)
     return found
 
 

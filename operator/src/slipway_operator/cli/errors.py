@@ -1,5 +1,6 @@
 """What a command says when it cannot do what was asked, and the exit codes scripts can use."""
 
+from collections.abc import Sequence
 from typing import Final
 
 OK: Final = 0
@@ -8,6 +9,7 @@ USAGE: Final = 2
 NOT_FOUND: Final = 3
 TIMEOUT: Final = 4
 INTERRUPTED: Final = 130
+READER_GONE: Final = 141  # as a shell says of a program that SIGPIPE ended
 
 
 class CliError(Exception):
@@ -21,3 +23,20 @@ class CliError(Exception):
         self.message = message
         self.todo = todo
         self.code = code
+
+
+class Refused(CliError):
+    """The server took the request and said no: another object may fare better."""
+
+
+def raise_all(failures: Sequence[CliError]) -> None:
+    """One CliError for all of them, with the exit code of the first; nothing when there is none."""
+    if not failures:
+        return
+    if len(failures) == 1:
+        raise failures[0]
+    words = [
+        f"{each.message}\n  What to do: {each.todo}" if each.todo else each.message
+        for each in failures
+    ]
+    raise CliError("\n".join([f"{len(failures)} objects failed.", *words]), code=failures[0].code)

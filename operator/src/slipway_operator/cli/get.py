@@ -50,8 +50,18 @@ def get(
         items = [client.get(kind, namespace=client.namespace, name=name)]
     else:
         items, _ = client.list(kind, namespace=scope)
-        items.sort(key=lambda item: (item["metadata"]["namespace"], item["metadata"]["name"]))
+        items.sort(key=_place)
     _print(client, kind, items, output, all_namespaces, single=name is not None)
+
+
+def _place(item: "Object") -> tuple[str, str]:
+    """By name; events by time, as a story is told."""
+    from slipway_operator.shown.columns import last_seen
+
+    meta = item["metadata"]
+    if item.get("kind") == "Event":
+        return "", last_seen(item)
+    return meta["namespace"], meta["name"]
 
 
 def _print(
@@ -101,6 +111,7 @@ def _watch(
         print_yaml,
         standard_output,
         table_line,
+        write,
     )
     from slipway_operator.edges.clock import utc_now
     from slipway_operator.shown.columns import columns_of, row_of
@@ -110,20 +121,24 @@ def _watch(
         client.get(kind, namespace=client.namespace, name=name)  # a wrong name is said at once
     columns = columns_of(kind.name, wide=output is Output.WIDE, namespaces=all_namespaces)
     header = [title for title, _ in columns]
-    widths: list[int] = []
+    now = utc_now()
+    items, _ = client.list(kind, namespace=scope)
+    shown = [item for item in items if name in (None, item["metadata"]["name"])]
+    widths = measure([header, *(row_of(item, columns, now) for item in shown)])
+    titled = False
     console = standard_output()
     for change in client.follow(kind, namespace=scope, name=name, deadline=FOREVER):
         if output is Output.JSON:
             print_json(change.object)
         elif output is Output.YAML:
-            print("---")
+            write("---\n")
             print_yaml(change.object)
         elif output is Output.NAME:
-            print(f"{kind.full_name}/{change.object['metadata']['name']}", flush=True)
+            write(f"{kind.full_name}/{change.object['metadata']['name']}\n")
         else:
             row = row_of(change.object, columns, utc_now())
-            if not widths:
-                widths = measure([header, row])
+            if not titled:
+                titled = True
                 console.print(table_line(header, widths), style="bold")
             widths = measure([row], widths)
             console.print(table_line(row, widths))

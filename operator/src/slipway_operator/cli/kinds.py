@@ -85,5 +85,11 @@ def parse_reference(first: str | None, second: str | None) -> tuple[Kind, str | 
             raise CliError(
                 f'Two names were given: "{name}" and "{second}".', todo="Give one.", code=USAGE
             )
+        if not (name or second):
+            raise CliError(
+                f'No name stands after "{word}/".',
+                todo=f"`slipway get {kind.plural}` lists the names.",
+                code=USAGE,
+            )
         return kind, (name if slash else second)
     return (kind, None) if kind is not None else (MODEL_DEPLOYMENT, first)

@@ -78,6 +78,7 @@ def _print(
     client: "Client", pod: "Object", container: str, *, prefixed: bool, follow: bool
 ) -> None:
     from slipway_operator.cli.errors import CliError
+    from slipway_operator.cli.screen import write
 
     name = str(pod["metadata"]["name"])
     prefix = f"[{name}/{container}] " if prefixed else ""
@@ -85,7 +86,7 @@ def _print(
         for line in client.log(
             namespace=client.namespace, pod=name, container=container, follow=follow
         ):
-            print(f"{prefix}{line}", flush=follow)
+            write(f"{prefix}{line}\n")
     except CliError:
         if not prefixed:  # of several containers, some may not have started
             raise

@@ -1,5 +1,6 @@
 """Entry points: `slipway` and the kubectl plugin. Every failure becomes a sentence and a code."""
 
+import errno
 import os
 import sys
 import tempfile
@@ -25,10 +26,11 @@ from slipway_operator.cli import (
 )
 from slipway_operator.cli.errors import FAILED, INTERRUPTED, CliError
 
+_CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
 EPILOGUE = (
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 timed out, 130 interrupted. "
-    "Talks to the engine on this machine, or to a cluster with --context, --kubeconfig or "
-    "SLIPWAY_TARGET=cluster."
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 timed out, 130 interrupted, "
+    "141 nobody reads the output. Talks to the engine on this machine, or to a cluster with "
+    "--context, --kubeconfig or SLIPWAY_TARGET=cluster."
 )
 
 
@@ -77,11 +79,14 @@ def run(app: typer.Typer, program: str, arguments: list[str] | None = None) -> i
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CliError as error:
-        _say(f"Error: {error.message}", f"What to do: {error.todo}" if error.todo else None)
+        _say(error.message, error.todo)
         return error.code
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # the edge of the process: a bug becomes a log file
+        if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
+            _say(f"Cannot write the output: {error.strerror}.", None)
+            return FAILED
         return _report_bug(error)
     return 0
 
@@ -95,14 +100,11 @@ def _report_bug(error: Exception) -> int:
         where = f"Please report it with the details in {path}."
     except OSError:
         where = "Please report it."
-    _say(f"Error: this is a bug in slipway ({type(error).__name__}).", where)
+    _say(f"this is a bug in slipway ({type(error).__name__}).", where)
     return FAILED
 
 
-def _say(first: str, second: str | None) -> None:
-    from slipway_operator.cli.screen import standard_error
+def _say(message: str, todo: str | None) -> None:
+    from slipway_operator.cli.screen import print_error, standard_error
 
-    console = standard_error()
-    console.print(first, style="red")
-    if second:
-        console.print(second)
+    print_error(standard_error(), message, todo)

@@ -32,21 +32,25 @@ def check(
         typer.Option("-o", "--output", help="Output format.", show_default="text"),
     ] = None,
 ) -> None:
-    """Look into a model file: format, versions, contract, whether it converts, and parity."""
+    """Look into a model file: format, versions, contract, whether it converts, parity, speed."""
     from slipway_operator.cli.contract_table import print_columns
-    from slipway_operator.cli.runtime_check import check_file
+    from slipway_operator.cli.findings import describe_size, describe_speed, list_remedies
+    from slipway_operator.cli.runtime_check import check_file, raise_refusal
     from slipway_operator.cli.screen import print_json, standard_error, standard_output
     from slipway_operator.cli.story import describe_parity
 
     found = check_file(file, samples, runtime="Auto", to=None, console=standard_error())
     if output is CheckFormat.JSON:
         print_json(found)
+        raise_refusal(found)
         return
+    raise_refusal(found)
     fallback = found.get("fallback")
     trained = found.get("trainingVersions") or {}
     lines = {
         "File": str(file),
         "Digest": found.get("digest"),
+        "Size": describe_size(found),
         "Format": found.get("format"),
         "Estimator": found.get("estimator"),
         "Task": found.get("task"),
@@ -54,11 +58,13 @@ def check(
         "Runtime": found.get("runtime"),
         "Not ONNX": f"{fallback.get('reason')}: {fallback.get('message')}" if fallback else None,
         "Parity": describe_parity(found.get("parity")),
+        "Speed": describe_speed(found.get("speed")),
+        "To better it": "\n".join(list_remedies(found)),
     }
     console = standard_output()
     for title, text in lines.items():
         if text:
-            console.print(f"{title + ':':<14} {text}")
+            console.print(f"{title + ':':<14} " + text.replace("\n", "\n" + " " * 15))
     for warning in found.get("warnings") or []:
         console.print(f"{'Warning:':<14} {warning}")
     columns = (found.get("contract") or {}).get("columns") or []
@@ -78,7 +84,7 @@ def convert(
 ) -> None:
     """Convert a model file to ONNX, and write it only if it gives the original's answers."""
     from slipway_operator.cli.errors import CliError
-    from slipway_operator.cli.runtime_check import check_file
+    from slipway_operator.cli.runtime_check import check_file, raise_refusal
     from slipway_operator.cli.screen import standard_error, standard_output
     from slipway_operator.cli.story import describe_parity
 
@@ -91,6 +97,7 @@ def convert(
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         kept = Path(folder)
         found = check_file(file, samples, runtime="ONNX", to=kept, console=standard_error())
+        raise_refusal(found)
         try:
             shutil.copyfile(kept / "model.onnx", target)
         except OSError as error:

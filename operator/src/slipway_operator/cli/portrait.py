@@ -57,7 +57,7 @@ def _print_head(console: Console, item: Object, now: datetime) -> None:
         _line(console, title, (status.get("addresses") or {}).get(key))
     since = f" for {age_of(status['since'], now)}" if status.get("since") else ""
     _line(console, "Ready", f"{ready.get('status', 'Unknown')}, {ready.get('reason')}{since}")
-    _line(console, "", ready.get("message"))
+    _line(console, "", _on_one_line(ready.get("message")))
     if ready.get("status") != "True":
         _line(console, "What to do", advice(str(ready.get("reason"))))
 
@@ -97,8 +97,9 @@ def _print_build(console: Console, item: Object, pods: Sequence[Object], now: da
     _line(console, "  Artifact", build.get("artifact"))
     if report and not report.get("ok"):
         _line(console, "  Failed in", f"{report.get('step')}: {report.get('reason')}")
-        _line(console, "", report.get("message"))
-        _line(console, "  What to do", advice(str(report.get("reason"))))
+        if report.get("message") != find_condition(item, "Ready").get("message"):
+            _line(console, "", report.get("message"))
+            _line(console, "  What to do", advice(str(report.get("reason"))))
     steps = list_steps(pods, build=build.get("hash"))
     if steps:
         print_table(console, ["STEP", "STARTED", "TOOK", "RESULT"], steps, indent="  ")
@@ -140,16 +141,19 @@ def _print_conditions(console: Console, item: Object, now: datetime) -> None:
     if not conditions:
         return
     _title(console, "Conditions")
-    rows = [
-        [
-            str(each.get("type", "")),
-            str(each.get("status", "")),
-            str(each.get("reason", "")),
-            age_of(each.get("lastTransitionTime"), now),
-            str(each.get("message", "")),
-        ]
-        for each in conditions
-    ]
+    rows, told = [], dict[str, str]()
+    for each in conditions:
+        kind, message = str(each.get("type", "")), _on_one_line(each.get("message"))
+        first = told.setdefault(message, kind)
+        rows.append(
+            [
+                kind,
+                str(each.get("status", "")),
+                str(each.get("reason", "")),
+                age_of(each.get("lastTransitionTime"), now),
+                message if first == kind else f"as {first}",
+            ]
+        )
     print_table(console, ["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"], rows, indent="  ")
 
 
@@ -208,7 +212,7 @@ def _print_events(console: Console, item: Object, events: Sequence[Object], now:
             str(event.get("type", "")),
             str(event.get("reason", "")),
             str(event.get("count") or (event.get("series") or {}).get("count") or 1),
-            " ".join(str(event.get("note") or event.get("message") or "").split()),
+            _on_one_line(event.get("note") or event.get("message")),
         ]
         for event in ours[-SHOWN_EVENTS:]
     ]
@@ -219,6 +223,10 @@ def _generation(item: Object) -> str:
     wanted = item["metadata"].get("generation", 0)
     seen = (item.get("status") or {}).get("observedGeneration", 0)
     return str(wanted) if wanted == seen else f"{wanted} (status speaks of {seen})"
+
+
+def _on_one_line(text: object) -> str:
+    return " ".join(str(text or "").split())
 
 
 def _title(console: Console, text: str) -> None:

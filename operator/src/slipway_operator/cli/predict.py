@@ -40,27 +40,36 @@ def predict(
         AnswerFormat | None,
         typer.Option("-o", "--output", help="Output format.", show_default="a table"),
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            help="Give up on a request after so many seconds.",
+            min=0.1,
+            show_default="spec.serving.timeoutSeconds and 5 more",
+        ),
+    ] = None,
     namespace: Namespace = None,
     data: Data = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Send rows to a model and print its answers, with what its contract objects to."""
-    from slipway_operator.cli.answers import print_csv, print_table
+    from slipway_operator.cli.answers import format_csv, print_table
     from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
     from slipway_operator.cli.rows import read_rows
-    from slipway_operator.cli.screen import print_json, standard_error, standard_output
+    from slipway_operator.cli.screen import print_json, standard_error, standard_output, write
     from slipway_operator.cli.target import connect
 
     client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
     item = client.get(MODEL_DEPLOYMENT, namespace=client.namespace, name=name.rpartition("/")[2])
     url = _url_of(item)
     content, source = _read(file)
-    answers = _ask(item, url, read_rows(content, source))
+    answers = _ask(item, url, read_rows(content, source), timeout_seconds=timeout)
     if output is AnswerFormat.JSON:
         print_json({"predictions": answers.predictions, "violations": answers.violations})
     elif output is AnswerFormat.CSV:
-        print_csv(answers, sys.stdout)
+        write(format_csv(answers))
     else:
         print_table(answers, standard_output())
     for line in answers.warnings() if output is not AnswerFormat.JSON else ():
@@ -96,7 +105,7 @@ def _read(file: str) -> tuple[bytes, str]:
         raise CliError(f'Cannot read file "{file}": {error.strerror}.', code=USAGE) from error
 
 
-def _ask(item: "Object", url: str, rows: "Rows") -> "Answers":
+def _ask(item: "Object", url: str, rows: "Rows", *, timeout_seconds: float | None) -> "Answers":
     import httpx
     from rich.progress import track
 
@@ -113,7 +122,7 @@ def _ask(item: "Object", url: str, rows: "Rows") -> "Answers":
     )
     answers = Answers(predictions=[], violations=[])
     console = standard_error()
-    seconds = float(serving.get("timeoutSeconds") or DEFAULT_SECONDS) + 5.0
+    seconds = timeout_seconds or float(serving.get("timeoutSeconds") or DEFAULT_SECONDS) + 5.0
     with httpx.Client(timeout=seconds, trust_env=not url.startswith("http://127.")) as http:
         for count, body in track(
             requests,
@@ -133,11 +142,17 @@ def _ask(item: "Object", url: str, rows: "Rows") -> "Answers":
 def _post(http: "httpx.Client", url: str, body: bytes, media_type: str) -> "httpx.Response":
     import httpx
 
-    from slipway_operator.cli.errors import CliError
+    from slipway_operator.cli.errors import TIMEOUT, CliError
 
     headers = {"Content-Type": media_type, "Accept": "application/json"}
     try:
         return http.post(url, content=body, headers=headers)
+    except httpx.TimeoutException as error:
+        raise CliError(
+            f"No answer from {url} within {http.timeout.read:g} s.",
+            todo="Wait longer with --timeout, or send fewer rows (spec.serving.maxBatchRows).",
+            code=TIMEOUT,
+        ) from error
     except httpx.HTTPError as error:
         raise CliError(
             f"No answer from {url}: {str(error) or type(error).__name__}.",

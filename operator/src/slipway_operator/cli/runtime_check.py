@@ -7,12 +7,12 @@ import json
 import shutil
 import subprocess
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from slipway_operator.cli.bar import Bar
 from slipway_operator.cli.errors import NOT_FOUND, CliError
 from slipway_operator.cli.story import advice
 
@@ -22,9 +22,9 @@ PROGRAM = "slipway-runtime"
 def check_file(
     file: Path, samples: Path | None, *, runtime: str, to: Path | None, console: Console
 ) -> dict[str, Any]:
-    """The document of a file that can be served as `runtime` asks; `to` keeps the converted model.
+    """What `slipway-runtime check` says of a file; `to` keeps the converted model.
 
-    Raises CliError with the reason and what to do when it cannot.
+    Raises CliError when it says nothing.
     """
     for path in (file, samples):
         if path is not None and not path.exists():
@@ -34,8 +34,7 @@ def check_file(
         command += ["--samples", str(samples)]
     if to is not None:
         command += ["--to", str(to)]
-    busy = console.status(f"{file}  converting and comparing") if console.is_terminal else None
-    with busy or nullcontext():
+    with Bar(console, f"{file.name}  converting, comparing, timing", steps=None):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         found: dict[str, Any] = json.loads(done.stdout)
@@ -44,10 +43,14 @@ def check_file(
         raise CliError(
             f'Cannot check file "{file}": {PROGRAM} ended with {done.returncode}: {last}'
         ) from error
+    return found
+
+
+def raise_refusal(found: dict[str, Any]) -> None:
+    """CliError with the reason and what to do, when the file cannot be served as was asked."""
     if not found.get("ok"):
         reason = str(found.get("reason"))
         raise CliError(f"{reason}: {found.get('message')}", todo=advice(reason) or None)
-    return found
 
 
 def find_program() -> str:

@@ -1,26 +1,59 @@
 """What a person sees: colour on a terminal only, kubectl-like tables, clean JSON and YAML."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.text import Text
+
+from slipway_operator.cli.errors import READER_GONE
 
 GAP = "   "
 GOOD = frozenset({"True", "Verified", "Normal", "Running", "Succeeded"})
 BAD = frozenset({"False", "Exceeded", "Warning", "Failed"})
 
 
+class _Output(Console):
+    """Ends quietly when its reader is gone (`slipway get | head -1`)."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        leave()
+
+
+def leave() -> NoReturn:
+    """End the program because nobody reads its output any more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())  # what Python still holds is flushed into nothing
+    raise SystemExit(READER_GONE)
+
+
+def write(text: str) -> None:
+    """Text on standard output as it is."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave()
+
+
 def standard_output() -> Console:
     """The console for results. Rich turns colour off without a terminal and for NO_COLOR."""
-    return Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return _Output(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def standard_error() -> Console:
     """The console for progress and errors, so that results can be piped."""
     return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def print_error(console: Console, message: str, todo: str | None) -> None:
+    """What failed and why, in red; what to do about it."""
+    console.print(f"Error: {message}", style="red")
+    if todo:
+        console.print(f"What to do: {todo}")
 
 
 def measure(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> list[int]:
@@ -54,12 +87,11 @@ def print_table(
 
 def print_json(value: Any) -> None:
     """JSON on standard output, for programs."""
-    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+    write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_yaml(value: Any) -> None:
     """YAML on standard output, keys in the order they came."""
     import yaml
 
-    yaml.safe_dump(value, sys.stdout, sort_keys=False, allow_unicode=True, width=100)
-    sys.stdout.flush()
+    write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100))

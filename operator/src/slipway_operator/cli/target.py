@@ -9,7 +9,7 @@ from slipway_operator.cli.client import Client
 from slipway_operator.cli.errors import USAGE, CliError
 
 TARGET_VARIABLE = "SLIPWAY_TARGET"
-SECONDS = 15.0
+SECONDS = 60.0  # a hang guard: an engine with a hundred builds on two cores answers late
 
 
 def connect(
@@ -30,11 +30,18 @@ def connect(
 
 def connect_laptop(*, data: Path | None, namespace: str | None) -> Client:
     """A client for the engine that runs on this data folder."""
-    from slipway_operator.local.datafolder import resolve_data_folder
+    from slipway_operator.local.datafolder import DataFolder, resolve_data_folder
     from slipway_operator.local.launch import find_engine
 
     folder = resolve_data_folder(data)
     engine = find_engine(folder)
+    if engine is None and DataFolder(root=folder).read_address() is not None:
+        # `slipway down` takes the address away: this engine did not end that way.
+        raise CliError(
+            f'The engine on data folder "{folder}" has died.',
+            todo="Start it again with `slipway up`: it goes on where it was, with whatever still "
+            "answers.",
+        )
     if engine is None:
         raise CliError(
             f'No engine is running on data folder "{folder}".',

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import time
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from slipway_operator.cli.client import Client
     from slipway_operator.cli.documents import Document
+    from slipway_operator.cli.errors import CliError
 
 LOOK_SECONDS = 1.0
 
@@ -37,8 +39,8 @@ def up(
 ) -> None:
     """Serve models on this machine: start or join the engine, apply files, show addresses."""
     from slipway_operator.cli.documents import gather_documents
-    from slipway_operator.cli.errors import CliError
-    from slipway_operator.cli.screen import standard_error
+    from slipway_operator.cli.errors import CliError, raise_all
+    from slipway_operator.cli.screen import print_error, standard_error
     from slipway_operator.local.datafolder import resolve_data_folder
     from slipway_operator.local.launch import find_engine, stop_engine
 
@@ -48,36 +50,39 @@ def up(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     joined = find_engine(folder) is not None
-    keep, served = joined, False
+    keep, started = joined, joined
     try:
         if not joined:
             _start(folder)
-        _serve(folder, namespace, documents, timeout, console, joined=joined)
-        served = True
-        if joined or detach:
-            keep = True
-            console.print("The engine goes on in the background; `slipway down` stops it.")
-            return
-        console.print("Press Ctrl-C to stop.")
-        _stay(folder)
-    except KeyboardInterrupt:
-        if not served:
-            raise
+            started = True
+        failures, answers = _serve(folder, namespace, documents, timeout, console, joined=joined)
+        keep = joined or detach
+        if not keep and (answers or not failures):
+            # One model that fails is no reason to stop the others.
+            for failure in failures:
+                print_error(console, failure.message, failure.todo)
+            console.print("Press Ctrl-C to stop.")
+            _stay(folder)
+            raise typer.Exit(failures[0].code if failures else 0)
     except CliError:
-        keep = joined or detach  # one model that fails is no reason to stop the others
+        keep = started and (joined or detach)
         raise
     finally:
-        if not keep:
+        if keep:
+            console.print("The engine goes on in the background; `slipway down` stops it.")
+        elif started:
             stop_engine(folder)
             console.print("\nEverything is stopped; the objects are kept.")
+    raise_all(failures)
 
 
 def _stay(folder: "Path") -> None:
-    """Return when the engine is gone."""
+    """Return when the engine is gone, or at Ctrl-C."""
     from slipway_operator.local.launch import find_engine
 
-    while find_engine(folder) is not None:
-        time.sleep(LOOK_SECONDS)
+    with suppress(KeyboardInterrupt):
+        while find_engine(folder) is not None:
+            time.sleep(LOOK_SECONDS)
 
 
 def _start(folder: "Path") -> None:
@@ -99,7 +104,8 @@ def _serve(
     console: "Console",
     *,
     joined: bool,
-) -> None:
+) -> tuple[list["CliError"], bool]:
+    """Apply, wait and show. What failed, and whether any model of the namespace answers."""
     from slipway_operator.cli.apply import apply_all
     from slipway_operator.cli.screen import standard_output
     from slipway_operator.cli.summary import print_summary
@@ -111,29 +117,27 @@ def _serve(
     if shutil.which("kubectl"):
         console.print("For kubectl: export KUBECONFIG=$(slipway kubeconfig)")
     if not documents:
-        _print_models(client)
-        return
-    models = apply_all(client, documents, console)
+        return [], _print_models(client)
+    models, failures = apply_all(client, documents, console)
     waited = wait_for_all(client, models, timeout_seconds=timeout_seconds, console=console)
     for item in waited.done:
         print_summary(standard_output(), item)
-    if waited.done:
-        _print_models(client)
-    waited.raise_failures()
+    return failures + waited.failures, _print_models(client)
 
 
-def _print_models(client: "Client") -> None:
+def _print_models(client: "Client") -> bool:
+    """The table of `get`; whether any of them answers."""
     from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
     from slipway_operator.cli.screen import print_table, standard_output
     from slipway_operator.edges.clock import utc_now
-    from slipway_operator.shown.columns import columns_of, row_of
+    from slipway_operator.shown.columns import columns_of, find_condition, row_of
 
     items, _ = client.list(MODEL_DEPLOYMENT, namespace=client.namespace)
-    if not items:
-        return
-    columns = columns_of(MODEL_DEPLOYMENT.name, wide=False, namespaces=False)
-    rows = [row_of(item, columns, utc_now()) for item in items]
-    print_table(standard_output(), [title for title, _ in columns], rows)
+    if items:
+        columns = columns_of(MODEL_DEPLOYMENT.name, wide=False, namespaces=False)
+        rows = [row_of(item, columns, utc_now()) for item in items]
+        print_table(standard_output(), [title for title, _ in columns], rows)
+    return any(find_condition(item, "Available").get("status") == "True" for item in items)
 
 
 def _interrupt(_number: int, _frame: "FrameType | None") -> None:

@@ -2,17 +2,17 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.status import Status
 
+from slipway_operator.cli.bar import Bar
 from slipway_operator.cli.client import Change, Client, Object
 from slipway_operator.cli.errors import NOT_FOUND, TIMEOUT, CliError
 from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
 from slipway_operator.cli.story import Outcome, Progress, assess_progress, is_warning
+from slipway_operator.contract import STAGES
 from slipway_operator.shown.words import format_seconds
 
 _NOTHING = Progress(outcome=Outcome.WORKING, stages=(), reason="", message="", action="")
@@ -25,22 +25,13 @@ class Waited:
     done: list[Object]
     failures: list[CliError]
 
-    def raise_failures(self) -> None:
-        """One CliError for all that failed, with the exit code of the first."""
-        if not self.failures:
-            return
-        first = self.failures[0]
-        if len(self.failures) == 1:
-            raise first
-        words = [f"{each.message}\n  What to do: {each.todo}" for each in self.failures]
-        raise CliError("\n".join(words), code=first.code)
-
 
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
     """One object that is waited for, and what was told of it."""
 
     name: str
+    label: str
     generation: int
     progress: Progress = _NOTHING
     told: list[str] = field(default_factory=list)
@@ -50,14 +41,16 @@ def wait_for_all(
     client: Client, applied: Sequence[Object], *, timeout_seconds: float, console: Console
 ) -> Waited:
     """Wait until each object's generation is up to date, has failed for good, or time is over."""
+    if not applied:
+        return Waited(done=[], failures=[])
     started = time.monotonic()
     deadline = started + timeout_seconds
-    pending = {_key(item): _waiting(item) for item in applied}
     namespaces = {item["metadata"]["namespace"] for item in applied}
-    width = max((len(each.name) for each in pending.values()), default=0)
+    pending = {_key(item): _waiting(item, placed=len(namespaces) > 1) for item in applied}
+    width = max(len(each.label) for each in pending.values())
     done: dict[tuple[str, str], Object] = {}
     failures: list[CliError] = []
-    with _spinner(console) as spinner:
+    with Bar(console, "waiting for the engine", steps=len(pending) * len(STAGES)) as bar:
         for change in client.follow(
             MODEL_DEPLOYMENT,
             namespace=namespaces.pop() if len(namespaces) == 1 else None,
@@ -69,14 +62,13 @@ def wait_for_all(
             if waiting is None:
                 continue
             failure = _look(change, waiting)
-            _tell(console, waiting, width=width, elapsed=time.monotonic() - started)
+            new = _tell(console, waiting, width=width, elapsed=time.monotonic() - started)
+            bar.advance(new, f"{waiting.label}  {waiting.progress.message}")
             if failure is not None:
                 failures.append(failure)
             elif waiting.progress.outcome is Outcome.DONE:
                 done[key] = change.object
             else:
-                if spinner is not None:
-                    spinner.update(f"{waiting.name}  {waiting.progress.message}")
                 continue
             del pending[key]
             if not pending:
@@ -91,9 +83,11 @@ def _key(item: Object) -> tuple[str, str]:
     return str(item["metadata"]["namespace"]), str(item["metadata"]["name"])
 
 
-def _waiting(item: Object) -> _Waiting:
+def _waiting(item: Object, *, placed: bool) -> _Waiting:
     meta = item["metadata"]
-    return _Waiting(name=str(meta["name"]), generation=int(meta.get("generation", 1)))
+    name = str(meta["name"])
+    label = f"{meta['namespace']}/{name}" if placed else name
+    return _Waiting(name=name, label=label, generation=int(meta.get("generation", 1)))
 
 
 def _look(change: Change, waiting: _Waiting) -> CliError | None:
@@ -106,17 +100,20 @@ def _look(change: Change, waiting: _Waiting) -> CliError | None:
     return None
 
 
-def _tell(console: Console, waiting: _Waiting, *, width: int, elapsed: float) -> None:
-    """Print the stages that are new, and trouble that is new."""
-    name, progress = waiting.name.ljust(width), waiting.progress
-    for stage in progress.stages:
-        if stage not in waiting.told:
-            waiting.told.append(stage)
-            console.print(f"{name}  {stage:<9}  {format_seconds(elapsed)}", style="green")
+def _tell(console: Console, waiting: _Waiting, *, width: int, elapsed: float) -> int:
+    """Print the stages that are new, and trouble that is new; how many stages those were."""
+    label, progress = waiting.label.ljust(width), waiting.progress
+    new = [stage for stage in progress.stages if stage not in waiting.told]
+    for stage in new:
+        console.print(f"{label}  {stage:<9}  {format_seconds(elapsed)}", style="green")
+    waiting.told += new
+    if progress.outcome is Outcome.FAILED:
+        console.print(f"{label}  Failed     {format_seconds(elapsed)}", style="red")
     in_trouble = progress.outcome is Outcome.WORKING and is_warning(progress.reason)
     if in_trouble and progress.reason not in waiting.told:
         waiting.told.append(progress.reason)
-        console.print(f"{name}  {progress.reason}: {progress.message}", style="yellow")
+        console.print(f"{label}  {progress.reason}: {progress.message}", style="yellow")
+    return len(new)
 
 
 def _failure(item: Object, waiting: _Waiting) -> CliError:
@@ -137,9 +134,3 @@ def _timed_out(waiting: _Waiting, seconds: float) -> CliError:
         or f"It goes on; look with `slipway get {name} -w`, or wait longer with --timeout.",
         code=TIMEOUT,
     )
-
-
-def _spinner(console: Console) -> AbstractContextManager[Status | None]:
-    if not console.is_terminal:
-        return nullcontext(None)
-    return console.status("waiting for the engine", spinner="dots")

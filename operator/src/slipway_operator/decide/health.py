@@ -119,6 +119,10 @@ def _name_trouble(trouble: Trouble, *, revision: str) -> tuple[str, str]:
         return "Unschedulable", say("Unschedulable", revision=revision, detail=detail)
     if trouble.kind == "ImagePull":
         return "ImagePullFailed", say("ImagePullFailed", detail=detail)
+    if trouble.kind == "OutOfMemory":
+        return "OutOfMemory", say("OutOfMemory", detail=detail)
+    if trouble.restarts >= CRASHES:
+        return "CrashLoop", say("CrashLoop", revision=revision, detail=detail)
     return "RevisionUnhealthy", say("RevisionUnhealthy", revision=revision, detail=detail)
 
 

@@ -94,8 +94,9 @@ class DataFolder:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.read_identity()
         except OSError as error:
+            why = "it is a file" if self.root.is_file() else error.strerror or error
             raise EngineRefused(
-                f'Cannot use data folder "{self.root}": {error.strerror or error}. Choose another '
+                f'Cannot use data folder "{self.root}": {why}. Choose another '
                 f"with --data or {ENV_DATA}, or free disk space."
             ) from error
 

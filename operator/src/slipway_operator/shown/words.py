@@ -60,6 +60,15 @@ def format_number(value: object) -> str:
     return f"{value:.4g}"
 
 
+def format_bytes(size: float) -> str:
+    """`512 B`, `12.4 kB`, `1.9 MB`: powers of 1000, 3 significant digits."""
+    units = ("B", "kB", "MB", "GB", "TB")
+    at = 0
+    while float(f"{size:.3g}") >= 1000 and at < len(units) - 1:
+        size, at = size / 1000, at + 1
+    return f"{size:.3g} {units[at]}"
+
+
 def count(number: int, noun: str) -> str:
     """`1 row`, `8 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

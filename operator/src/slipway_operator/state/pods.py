@@ -17,7 +17,8 @@ _NORMAL_WAITING: Final = frozenset({"", "PodInitializing", "ContainerCreating"})
 class Trouble:
     """What keeps a pod from running.
 
-    `kind` is `Crash`, `ImagePull`, `Unschedulable` or `Waiting`; `message` is one sentence.
+    `kind` is `OutOfMemory`, `Crash`, `ImagePull`, `Unschedulable` or `Waiting`; `message` is one
+    sentence.
     """
 
     kind: str
@@ -53,7 +54,8 @@ def describe_exit(terminated: Json) -> str:
         how = f"exit code {terminated.get('exitCode', 'unknown')}"
     if (reason := terminated.get("reason")) not in {None, "", "Error", "Completed"}:
         how = f"{reason}, {how}"
-    words = str(terminated.get("message") or "").strip()
+    # A process that was killed for its memory had no say in it.
+    words = "" if reason == "OOMKilled" else str(terminated.get("message") or "").strip()
     return f'{how}, "{words[-MAX_WORDS:]}"' if words else how
 
 
@@ -76,7 +78,7 @@ def assess_pod(pod: Json) -> Trouble | None:
 def assess_pods(pods: Iterable[Json]) -> Trouble | None:
     """The worst trouble of several pods: crashes first, most restarts first, then by name."""
     troubles = [trouble for pod in pods if (trouble := assess_pod(pod)) is not None]
-    rank = {"Crash": 0, "ImagePull": 1, "Unschedulable": 2, "Waiting": 3}
+    rank = {"OutOfMemory": 0, "Crash": 0, "ImagePull": 1, "Unschedulable": 2, "Waiting": 3}
     troubles.sort(key=lambda trouble: (rank[trouble.kind], -trouble.restarts, trouble.message))
     return troubles[0] if troubles else None
 
@@ -87,7 +89,7 @@ def _assess_container(pod: str, container: Json) -> Trouble | None:
     terminated = read_terminated(container)
     if terminated is not None and not container.get("ready") and _failed(terminated):
         return Trouble(
-            kind="Crash",
+            kind="OutOfMemory" if terminated.get("reason") == "OOMKilled" else "Crash",
             message=f"{where} ended {restarts + 1} times, last with {describe_exit(terminated)}"
             if restarts
             else f"{where} ended with {describe_exit(terminated)}",

@@ -157,7 +157,7 @@ def _explain(
         )
     if crash is not None:
         return Fallback(reason=crash.reason, message=f"The converted {name} does not run: {crash}.")
-    cause = (tried[0].detail or "the converter failed")[:240]
+    cause = (tried[0].detail or "the converter failed")[:240].rstrip(". ")
     return Fallback(
         reason="ConversionUnsupported", message=f"{name} does not convert to ONNX: {cause}."
     )

@@ -15,7 +15,14 @@ from onnx import TensorProto
 from slipway_runtime.artifact.manifest import Datatype, InputTensor
 from slipway_runtime.contract_of.reading import ColumnReading
 from slipway_runtime.contract_of.unwrap import first_step, last_step, nested
-from slipway_runtime.convert.graph import Wanted, finish_graph, foreign_parts, settle_ties, to_bytes
+from slipway_runtime.convert.graph import (
+    Wanted,
+    finish_graph,
+    foreign_parts,
+    name_inputs,
+    settle_ties,
+    to_bytes,
+)
 from slipway_runtime.convert.original import Original
 from slipway_runtime.convert.own import own_converters
 from slipway_runtime.convert.own.delegates import knows_zipmap
@@ -132,6 +139,8 @@ def convert_sklearn(
             raise Unsupported(_first_sentence(error), final=True) from error
         except Exception as error:  # an edge: the converter raises whatever numpy and protobuf do
             raise Unsupported(f"{type(error).__name__}: {_first_sentence(error)}") from error
+    if len(onnx_model.graph.input) == len(inputs):
+        name_inputs(onnx_model, [tensor.name for tensor in inputs])
     foreign = foreign_parts(onnx_model)
     if foreign:
         raise Unsupported(f"the conversion needs {foreign}, which is not standard ONNX")

@@ -25,6 +25,28 @@ class Wanted:
     cast: int | None = None
 
 
+def name_inputs(model: Any, names: Sequence[str]) -> None:
+    """Give the graph's inputs these names, in order: skl2onnx writes `a_b` for `a b`.
+
+    Args:
+        model: an `onnx.ModelProto` with as many inputs; changed in place.
+    """
+    graph = model.graph
+    if [value.name for value in graph.input] == list(names):
+        return
+    # By way of names that nothing has: a wanted name may be another input's, or a tensor's inside.
+    for position, value in enumerate(graph.input):
+        _rename_everywhere(graph, value, f"slipway_input_{position}")
+    inside = {name for node in graph.node for name in (*node.input, *node.output)}
+    held = {value.name: value for value in (*graph.initializer, *graph.output)}
+    for position, (value, name) in enumerate(zip(graph.input, names, strict=True)):
+        if name in inside or name in held:
+            _rename(graph, name, f"slipway_inside_{position}")
+            if name in held:
+                held[name].name = f"slipway_inside_{position}"
+        _rename_everywhere(graph, value, name)
+
+
 def finish_graph(model: Any, wanted: Sequence[Wanted]) -> Any:
     """Give the graph exactly the wanted outputs, in this order.
 
@@ -179,6 +201,11 @@ def to_bytes(model: Any) -> bytes:
 
 def _dimensions(value: Any) -> Any:
     return value.type.tensor_type.shape.dim
+
+
+def _rename_everywhere(graph: Any, value: Any, name: str) -> None:
+    _rename(graph, value.name, name)
+    value.name = name
 
 
 def _rename(graph: Any, old: str, new: str) -> None:

@@ -7,6 +7,7 @@ code. The file's kind is known before (`artifact.flavor`).
 import errno
 import pickle
 import re
+import sys
 import warnings
 from dataclasses import dataclass
 from importlib import metadata
@@ -164,11 +165,20 @@ def _missing_class(error: BaseException) -> str | None:
     text = str(error)
     found = _ATTRIBUTE.search(text)
     if found:
-        return f"class {(found[2] or found[3]).rstrip('.')}.{found[1]}"
+        module = (found[2] or found[3]).rstrip(".")
+        if module in ("__main__", _main_module()):
+            return f"class {found[1]} of the script or notebook that saved it"
+        return f"class {module}.{found[1]}"
     found = _MODULE.search(text)
     if found:
         return f"module {found[1]}"
     return None
+
+
+def _main_module() -> str | None:
+    """What this process runs: pickle looks there for the classes of somebody else's script."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return None if spec is None else str(spec.name)
 
 
 def _check_model(path: Path, model: object) -> None:

@@ -22,6 +22,7 @@ from slipway_runtime.report import report_done, write_report
 from slipway_runtime.steps.convert import convert_shut_in
 from slipway_runtime.steps.edge import InterruptedByEngineError, explain, install_signals
 from slipway_runtime.steps.publish import inspect_onnx
+from slipway_runtime.steps.speed import Speed, measure_speed
 from slipway_runtime.steps.summary import summarize_manifest
 
 CHECK_SCHEMA = "slipway.dev/check/v1"
@@ -67,15 +68,29 @@ def _check(arguments: argparse.Namespace, file: Path, work: Path) -> dict[str, A
     converted = work / "converted"
     if manifest.runtime == "ONNX":
         inspect_onnx(converted, manifest, build)
+    speed, problem = _measure(build, work, manifest)
     return {
         "ok": True,
         "digest": fetched["modelDigest"],
         "bytes": fetched["modelBytes"],
+        "servedBytes": (converted / manifest.files.model).stat().st_size,
         **_describe(manifest),
+        "speed": msgspec.to_builtins(speed),
+        "warnings": [*manifest.model.warnings, *problem],
         "written": _keep(converted, manifest, arguments.to),
         "reason": None,
         "message": None,
     }
+
+
+def _measure(
+    build: BuildRequest, work: Path, manifest: Manifest
+) -> tuple[Speed | None, tuple[str, ...]]:
+    """The speed; why there is none is a warning: the model can be served all the same."""
+    try:
+        return measure_speed(build, work, manifest), ()
+    except BuildError as error:
+        return None, (f"The speed was not measured: {error.message}",)
 
 
 def _describe(manifest: Manifest) -> dict[str, Any]:
