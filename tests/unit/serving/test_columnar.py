@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slipway_runtime.serving.arrow_size import measure_arrow
@@ -82,6 +82,8 @@ def test_the_measure_is_what_the_buffers_unpack_to() -> None:
 
 
 @settings(max_examples=300, deadline=None)
+@example(where=1754, value=0, cut=0, is_file=True, compression=None)
+@example(where=1755, value=255, cut=0, is_file=True, compression=None)
 @given(
     where=st.integers(0, 10_000), value=st.integers(0, 255), cut=st.integers(0, 3000),
     is_file=st.booleans(), compression=st.sampled_from([None, "lz4", "zstd"]),
