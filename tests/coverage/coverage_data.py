@@ -61,10 +61,10 @@ def _numbers(model: Any, tags: Any, kind: str) -> Data | None:
         return None
     shape = (LEARN + FRESH, 1 if flat else COLUMNS)
     rows = chooser.normal(size=shape) * 2
-    if name == "CategoricalNB":
-        rows = chooser.integers(0, 4, size=shape).astype(np.float64)
     if inputs.positive_only or name in _POSITIVE:
         rows = np.abs(rows) + 0.1
+    if name == "CategoricalNB":
+        rows = chooser.integers(0, 4, size=shape).astype(np.float64)
     clear = rows.copy()
     if kind == "decimal":
         rows = rows.round(2)
