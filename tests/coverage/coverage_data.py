@@ -30,33 +30,41 @@ class Data:
 
 def make_data(model: Any, tags: Any, kind: str) -> Data | None:
     """Rows of this kind for this estimator; None: it does not take them."""
-    chooser = np.random.default_rng(0)
-    inputs, name = tags.input_tags, type(model).__name__
-    total = LEARN + FRESH
     if kind == "text":
-        if not hasattr(model, "build_analyzer"):
-            return None
-        texts = [" ".join(chooser.choice(WORDS, 6)) for _ in range(total)]
-        return Data(learn=texts[:LEARN], target=None, fresh=texts[LEARN:])
+        return _documents() if hasattr(model, "build_analyzer") else None
     if kind == "category":
-        if not (inputs.categorical or inputs.string) or name == "CategoricalNB":
-            return None
-        if not inputs.two_d_array:
-            return None
-        levels = np.array(["red", "green", "blau", "äöü"], dtype=object)
-        rows = chooser.choice(levels, size=(total, 3))
-        target = (rows[:, 0] == "red").astype(int)
-        samples = pd.DataFrame(rows[:LEARN]).add_prefix("c")
-        return Data(learn=rows[:LEARN], target=target[:LEARN], fresh=rows[LEARN:], samples=samples)
+        takes = tags.input_tags.categorical or tags.input_tags.string
+        counts = type(model).__name__ == "CategoricalNB"  # takes categories as numbers only
+        return _categories() if takes and tags.input_tags.two_d_array and not counts else None
+    return _numbers(model, tags, kind)
+
+
+def _documents() -> Data:
+    chooser = np.random.default_rng(0)
+    texts = [" ".join(chooser.choice(WORDS, 6)) for _ in range(LEARN + FRESH)]
+    return Data(learn=texts[:LEARN], target=None, fresh=texts[LEARN:])
+
+
+def _categories() -> Data:
+    levels = np.array(["red", "green", "blau", "äöü"], dtype=object)
+    rows = np.random.default_rng(0).choice(levels, size=(LEARN + FRESH, 3))
+    target = (rows[:LEARN, 0] == "red").astype(int)
+    samples = pd.DataFrame(rows[:LEARN]).add_prefix("c")
+    return Data(learn=rows[:LEARN], target=target, fresh=rows[LEARN:], samples=samples)
+
+
+def _numbers(model: Any, tags: Any, kind: str) -> Data | None:
+    chooser, name = np.random.default_rng(0), type(model).__name__
     flat = name == "IsotonicRegression"  # says that it takes one array, and takes one column
+    inputs = tags.input_tags
     if not (inputs.two_d_array or flat) or (kind == "missing" and not inputs.allow_nan):
         return None
-    width = 1 if flat else COLUMNS
-    rows = chooser.normal(size=(total, width)) * 2
-    if name == "CategoricalNB":  # counts of categories
-        rows = chooser.integers(0, 4, size=(total, width)).astype(np.float64)
+    shape = (LEARN + FRESH, 1 if flat else COLUMNS)
+    rows = chooser.normal(size=shape) * 2
     if inputs.positive_only or name in _POSITIVE:
         rows = np.abs(rows) + 0.1
+    if name == "CategoricalNB":
+        rows = chooser.integers(0, 4, size=shape).astype(np.float64)
     clear = rows.copy()
     if kind == "decimal":
         rows = rows.round(2)
