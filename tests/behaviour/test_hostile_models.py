@@ -76,7 +76,7 @@ def _build_all(laptop: Laptop, files: dict[str, Path], folder: Path) -> dict[str
             documents = [deployment(one, f"file:{files[names[one]]}") for one in wave]
             laptop.apply(yaml.safe_dump_all(documents))
             found |= _wait_for_all(laptop, set(wave))
-    assert load.failed == []
+            assert load.failed == [], [names[one] for one in wave]
     assert len(load.answers) > 20
     return {
         name: Ended(

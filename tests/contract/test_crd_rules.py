@@ -346,9 +346,9 @@ NOT_YET: dict[str, list[dict[str, Any]]] = {
     "spec.model.uri": [
         with_model(uri=f"{scheme}:{'x' if scheme in OPAQUE_SCHEMES else '//h/x'}")
         for scheme in SCHEMES
-        if scheme not in ("file", "https", "s3")
+        if scheme not in ("file", "https", "s3", "gs", "az", "oci", "pvc")
     ],
-    "spec.model.samples.uri": [with_model(samples={"uri": "gs://b/rows.csv"})],
+    "spec.model.samples.uri": [with_model(samples={"uri": "hf://h/rows.csv"})],
     "spec.serving.resources.requests": [resources(requests={"nvidia.com/gpu": 1})],
     "spec.serving.resources.limits": [resources(limits={"nvidia.com/gpu": 1})],
 }

@@ -10,13 +10,27 @@ from sklearn.linear_model import LogisticRegression
 
 import serving_models
 
+ATTACKS = (
+    "import socket; socket.create_connection(('127.0.0.1', 1))",
+    "open('/etc/passwd').read()",
+    "import os; os.fork()",
+    "import os; os.kill(os.getppid(), 9)",
+    "import os; os.chmod(os.__file__, 0o777)",
+    "import os; open('/tmp/trace', 'w')",
+)
+
 
 class Moody(LogisticRegression):
-    """Answers like its parent, but `a > 100` kills the process, `a > 50` hangs, `a > 20` raises."""
+    """Answers like its parent, but `a > 100` kills the process, `a > 50` hangs, `a > 20` raises.
+
+    Below -100 it attacks: one of `ATTACKS`, by `a`.
+    """
 
     def predict(self, rows: Any) -> Any:
         """Predict, or not."""
         highest = float(np.max(np.asarray(rows)[:, 0]))
+        if highest <= -101:
+            exec(ATTACKS[int(-101 - highest)])  # noqa: S102  what a hostile model would do
         if highest > 100:
             import os
 

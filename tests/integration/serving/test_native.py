@@ -74,6 +74,16 @@ def test_the_worker_has_no_network_and_dies_with_the_server(native: Served) -> N
     assert worker.wait(HANG_GUARD) is None or not worker.is_running()
 
 
+def test_the_worker_is_shut_in_like_the_build(native: Served) -> None:
+    worker = worker_of(native).pid
+    for number, attack in enumerate(serving_native.ATTACKS):
+        answer = ask(native, a=-101.0 - number)
+        assert answer.status_code == 500, attack
+        assert "PermissionError" in answer.text, attack
+    assert worker_of(native).pid == worker
+    assert ask(native).status_code == 200
+
+
 def test_what_the_model_raises_is_an_answer_without_its_text(native: Served) -> None:
     answer = ask(native, a=30)
     assert (answer.status_code, answer.json()["reason"]) == (500, "InferenceFailed")
