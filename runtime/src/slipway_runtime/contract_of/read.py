@@ -1,6 +1,6 @@
-"""Reads columns, kinds, categories and ranges out of a fitted scikit-learn model.
+"""Reads columns, kinds, categories and ranges out of a fitted model of scikit-learn or a booster.
 
-Pure: looks at attributes, runs nothing. `read_model` first, then `merge_samples` where there are
+Looks at attributes, asks no row. `read_model` first, then `merge_samples` where there are
 samples; `convert.step` calls both.
 """
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from slipway_runtime.contract_of.booster import booster_names, booster_width
 from slipway_runtime.contract_of.lane import Lane
 from slipway_runtime.contract_of.reading import (
     ColumnReading,
@@ -105,7 +106,7 @@ def _names(model: object, first: object) -> tuple[str, ...] | None:
         names = getattr(part, "feature_names_in_", None)
         if names is not None:
             return tuple(str(name) for name in names)
-    return None
+    return booster_names(first)
 
 
 def _width(model: object, first: object) -> int | None:
@@ -113,4 +114,4 @@ def _width(model: object, first: object) -> int | None:
         width = getattr(part, "n_features_in_", None)
         if isinstance(width, int | np.integer):
             return int(width)
-    return None
+    return booster_width(first)

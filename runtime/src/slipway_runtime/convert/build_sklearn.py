@@ -1,4 +1,4 @@
-"""Builds a scikit-learn model: load, read, ask, convert, prove, measure."""
+"""Builds a model of scikit-learn or a booster: load, read, ask, convert, prove, measure."""
 
 import math
 from dataclasses import replace
@@ -11,6 +11,7 @@ from slipway_runtime.artifact.flavor import Flavor
 from slipway_runtime.artifact.manifest import (
     Column,
     Contract,
+    Fallback,
     Files,
     Golden,
     Measured,
@@ -20,6 +21,7 @@ from slipway_runtime.artifact.manifest import (
     Signature,
     Worst,
 )
+from slipway_runtime.boosters.open import installed_frameworks
 from slipway_runtime.contract_of.read import merge_samples, read_model
 from slipway_runtime.contract_of.reading import ModelReading, Table, row_count, take
 from slipway_runtime.contract_of.samples import Raw, align_samples, read_samples
@@ -35,7 +37,7 @@ from slipway_runtime.convert.built import (
 )
 from slipway_runtime.convert.decide import Decision, decide_runtime
 from slipway_runtime.convert.from_sklearn import OPSET, list_inputs
-from slipway_runtime.convert.load import Loaded, load_model
+from slipway_runtime.convert.load import Loaded, installed_version, load_model, other_versions
 from slipway_runtime.convert.native import measure_native
 from slipway_runtime.convert.original import Original, Outputs, open_original
 from slipway_runtime.convert.session import feeds_of, run_session
@@ -105,18 +107,17 @@ def read_columns(
 
 def _gather(loaded: Loaded, original: Original, samples: Table | None) -> Evidence:
     """Ask the original; what an old pickle cannot do any more is told as that."""
-    trained = loaded.training_versions.get("scikit-learn")
-    installed = list_versions("scikit-learn")["scikit-learn"]
+    other = other_versions(loaded.training_versions)
     try:
         evidence = ask_original(original, samples, make_probes(original.reading, samples))
     except BuildError as error:
-        if trained and trained != installed:
-            raise _mismatch(original, trained, installed, error.message) from error
+        if other:
+            raise _mismatch(original, other[0], error.message) from error
         raise
     if evidence.answers:
         return evidence
-    if trained and trained != installed:
-        raise _mismatch(original, trained, installed, evidence.refusal)
+    if other:
+        raise _mismatch(original, other[0], evidence.refusal)
     raise BuildError(
         "SamplesInvalid",
         f"{describe(original.model)} answers none of the rows that could be made from it "
@@ -124,12 +125,26 @@ def _gather(loaded: Loaded, original: Original, samples: Table | None) -> Eviden
     )
 
 
-def _mismatch(original: Original, trained: str, installed: str, why: str | None) -> BuildError:
+def _mismatch(original: Original, other: tuple[str, str, str], why: str | None) -> BuildError:
+    name, then, now = other
     return BuildError(
         "ModelVersionMismatch",
-        f"{describe(original.model)} was saved with scikit-learn {trained} and does not answer "
-        f"with {installed} ({why}); train and save it with scikit-learn {installed}, or run "
-        f"slipway-runtime beside scikit-learn {trained}.",
+        f"{describe(original.model)} was saved with {name} {then} and does not answer "
+        f"with {now} ({why}); train and save it with {name} {now}, or run "
+        f"slipway-runtime beside {name} {then}.",
+    )
+
+
+def _explain_versions(fallback: Fallback | None, loaded: Loaded) -> Fallback | None:
+    """Say so where a conversion is not proven and another version trained the model."""
+    other = other_versions(loaded.training_versions)
+    if fallback is None or not other:
+        return fallback
+    name, then, now = other[0]
+    return Fallback(
+        reason="ModelVersionMismatch",
+        message=f"{fallback.message} It was trained with {name} {then} and opened with {now}; "
+        f"train and save it with {name} {now}.",
     )
 
 
@@ -165,14 +180,14 @@ def _assemble(
         model=ModelFacts(
             uri="",
             digest=NO_DIGEST,
-            format="SKLearn",
+            format=flavor.format,
             estimator=describe(loaded.model),
             task=original.task,
             training_versions=loaded.training_versions,
             warnings=loaded.warnings,
         ),
         runtime="ONNX" if served else "Native",
-        fallback=decision.fallback,
+        fallback=_explain_versions(decision.fallback, loaded),
         files=Files(model="model.onnx", loader="onnx")
         if served
         else Files(model=f"native/{model_file.name}", loader=flavor.loader),
@@ -188,8 +203,15 @@ def _assemble(
             outputs=golden_outputs(answers, chosen),
         ),
         measured=measured,
-        converters=list_versions("skl2onnx", "onnx", "onnxruntime", "scikit-learn"),
+        converters=_converters(loaded),
     )
+
+
+def _converters(loaded: Loaded) -> dict[str, str]:
+    versions = list_versions("skl2onnx", "onnx", "onnxruntime", "scikit-learn")
+    for framework in installed_frameworks(loaded.model):
+        versions[framework] = installed_version(framework) or ""
+    return versions
 
 
 def _parity(original: Original, evidence: Evidence, decision: Decision) -> Parity:

@@ -13,6 +13,9 @@ import numpy as np
 from onnx import TensorProto
 
 from slipway_runtime.artifact.manifest import Datatype, InputTensor
+from slipway_runtime.boosters.forest import NotRead
+from slipway_runtime.boosters.known import framework_of
+from slipway_runtime.boosters.write_onnx import booster_converters
 from slipway_runtime.contract_of.reading import ColumnReading
 from slipway_runtime.contract_of.unwrap import first_step, last_step, nested
 from slipway_runtime.convert.double_imputer import custom_converters
@@ -66,6 +69,8 @@ class Converted:
 def list_attempts(original: Original) -> tuple[Attempt, ...]:
     """Rank the attempts: the fastest first, then the more exact, then what cures a known cause."""
     parts = list(nested(original.model))
+    if any(framework_of(part) is not None for part in parts):
+        return (_attempt_booster(original),)
     attempts = [Attempt(name="float32")]
     has_probabilities = any(output.role == "Probabilities" for output in original.outputs)
     if has_probabilities:
@@ -82,12 +87,24 @@ def list_attempts(original: Original) -> tuple[Attempt, ...]:
     return tuple(attempts)
 
 
+def _attempt_booster(original: Original) -> Attempt:
+    """The one exact way: thresholds of boosters are values of the training rows, to the last bit.
+
+    Whatever is calculated before them is calculated in float64, and LightGBM compares in it.
+    """
+    if framework_of(original.model) in ("xgboost", "catboost"):
+        return Attempt(name="float32")
+    return Attempt(name="float64 up to the trees", double=True)
+
+
 def is_table(original: Original) -> bool:
     """Whether the model gets one input a column: when it picks columns, or they differ in type."""
     reading = original.reading
     if reading.feeding == "Texts":
         return True
     if len({column.values for column in reading.columns}) > 1:
+        return True
+    if any(column.coded for column in reading.columns):
         return True
     return reading.named and hasattr(first_step(original.model), "transformers_")
 
@@ -110,6 +127,10 @@ def convert_sklearn(
 
     model = rewrite_for_onnx(original.model, dense=attempt.dense, cast=attempt.double)
     converters, shapes = custom_converters() if attempt.double else ({}, {})
+    try:
+        boosters = booster_converters(nested(model))
+    except NotRead as error:
+        raise Unsupported(f"it holds {error}", final=True) from error
     inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -120,8 +141,9 @@ def convert_sklearn(
                 initial_types=[(tensor.name, _tensor_type(tensor)) for tensor in inputs],
                 options=_options(model, original),
                 target_opset=dict(OPSET),
-                custom_conversion_functions=converters,
-                custom_shape_calculators=shapes,
+                custom_conversion_functions=converters | boosters.functions,
+                custom_shape_calculators=shapes | boosters.shapes,
+                custom_parsers=boosters.parsers,
             )
         except (exceptions.MissingShapeCalculator, exceptions.MissingConverter) as error:
             raise Unsupported(_first_sentence(error), final=True) from error
@@ -197,6 +219,8 @@ def _options(model: object, original: Original) -> dict[int, dict[str, Any]]:
 
 
 def _knows_zipmap(step: object) -> bool:
+    if framework_of(step) is not None:
+        return False
     from skl2onnx._supported_operators import sklearn_operator_name_map
     from skl2onnx.common._registration import _converter_pool
 

@@ -19,7 +19,7 @@ from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.convert.built import Built
 from slipway_runtime.errors import BuildError
 
-_FORMATS = ("Auto", "SKLearn", "ONNX")
+_FORMATS = ("Auto", "SKLearn", "XGBoost", "LightGBM", "CatBoost", "ONNX")
 
 
 def run_convert(request: BuildRequest, work: Path) -> Mapping[str, Any]:
@@ -77,7 +77,7 @@ def _check_format(request: BuildRequest, flavor: Flavor, model_file: Path) -> No
         raise BuildError(
             "ConversionUnsupported",
             f'Converting model "{model_file.name}" failed: spec.model.format "{wanted}" is not '
-            "built by this version; give SKLearn or ONNX.",
+            f"built by this version; give one of {', '.join(_FORMATS)}.",
         )
     if wanted not in ("Auto", flavor.format):
         raise BuildError(
