@@ -37,7 +37,7 @@ FIELDS: Final = (
                 Format.SPARK,
                 Format.PYTHON,
             }
-        ),  # fmt: skip
+        ),
         instead="Use Auto, SKLearn, XGBoost, LightGBM, CatBoost, ONNX or MLflow.",
     ),
     NotYet(

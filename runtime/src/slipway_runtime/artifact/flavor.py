@@ -246,14 +246,15 @@ def _detect_zip(path: Path, head: bytes) -> Flavor:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
+            schema = archive.read("schema.json") if "schema.json" in names else None
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise _unreadable(
             path,
             f"it starts like a zip archive ({_show(head)}) but has no index, so it is cut short",
             "upload it again and compare its size and digest",
         ) from error
-    if "schema.json" in names:
-        return Flavor(format="SKLearn", loader="skops")
+    if schema is not None:
+        return Flavor(format=_format_of_skops(schema), loader="skops")
     kind = "a zip archive without skops' schema.json"
     if any(name.endswith("data.pkl") for name in names):
         kind = "a PyTorch file"
@@ -268,6 +269,16 @@ def _detect_zip(path: Path, head: bytes) -> Flavor:
         f"it holds {kind}, first bytes {_show(head)}",
         WANTED,
     )
+
+
+def _format_of_skops(schema: bytes) -> Format:
+    """The framework of the outermost object."""
+    try:
+        held = orjson.loads(schema)
+    except orjson.JSONDecodeError:
+        return "SKLearn"
+    module = str(held.get("__module__", "")) if isinstance(held, dict) else ""
+    return _PICKLED.get(module.split(".")[0], "SKLearn")
 
 
 def _show(head: bytes) -> str:

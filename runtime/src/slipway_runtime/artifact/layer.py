@@ -1,26 +1,22 @@
 """The one layer of an artifact: a folder as a tar+gzip that is the same for the same files.
 
-Writing: sorted names, no times, no owners. Reading: our own extractor, which takes plain files and
+Writing: sorted names, no times, no owners. Reading: by `Unpacker`, which takes plain files and
 folders only and counts what it writes; a registry's bytes are as hostile as any.
 """
 
 import gzip
+import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
-from slipway_runtime.errors import BuildError
+from slipway_runtime.artifact.unpacker import Unpacker
 
 _LEVEL = 3  # models are mostly floats: more effort saves little and costs seconds
-_CHUNK = 1 << 20
-MAX_ENTRIES = 10_000
-MAX_DEPTH = 32
-MAX_NAME_BYTES = 255
-# Trees and sparse weights shrink well; a bomb shrinks a thousandfold.
-MAX_RATIO = 200
-RATIO_FREE_BYTES = 64 << 20
+_UNREADABLE = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,55 +72,41 @@ def extract_layer(stream: IO[bytes], folder: Path, *, packed_bytes: int, limit_b
         BuildError: `ArchiveUnsafe` (a member is named) or `ArchiveTooLarge`.
         OSError: the folder cannot be written.
     """
-    most = min(limit_bytes, max(RATIO_FREE_BYTES, packed_bytes * MAX_RATIO))
-    seen: set[str] = set()
-    written = 0
-    try:
-        with tarfile.open(fileobj=stream, mode="r|gz") as archive:
-            for member in archive:
-                if len(seen) >= MAX_ENTRIES:
-                    raise _too_large(f"more than {MAX_ENTRIES} entries")
-                _check_member(member, seen)
-                written += member.size
-                if written > most:
-                    raise _too_large(f"more than {most} bytes")
-                target = folder / member.name
-                if member.isdir():
-                    target.mkdir(parents=True, exist_ok=True)
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                source = archive.extractfile(member)
-                if source is None:
-                    raise _unsafe(member.name, "is not a plain file")
-                with target.open("xb") as out:
-                    while chunk := source.read(_CHUNK):
-                        out.write(chunk)
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
-        raise _unsafe("(the archive)", f"cannot be read: {error}") from error
-
-
-def _check_member(member: tarfile.TarInfo, seen: set[str]) -> None:
-    name = member.name
-    parts = name.split("/")
-    if not (member.isreg() or member.isdir()):
-        raise _unsafe(name, "is a link or a special file")
-    if name.startswith("/") or ".." in parts or "" in parts or "\\" in name or "\0" in name:
-        raise _unsafe(name, "leads out of the folder")
-    if len(parts) > MAX_DEPTH or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
-        raise _unsafe(name[:100], "is too deep or too long")
-    if member.mode & 0o7000:
-        raise _unsafe(name, "has set-user, set-group or sticky bits")
-    folded = name.casefold()
-    if folded in seen:
-        raise _unsafe(name, "is there twice")
-    seen.add(folded)
-
-
-def _unsafe(name: str, why: str) -> BuildError:
-    return BuildError(
-        "ArchiveUnsafe", f'Will not unpack the artifact: member "{name}" {why}; publish it again.'
+    unpacker = Unpacker(
+        folder,
+        what="the artifact",
+        action="publish it again",
+        packed_bytes=packed_bytes,
+        limit_bytes=limit_bytes,
     )
+    extract_tar(stream, unpacker, mode="r|gz")
 
 
-def _too_large(why: str) -> BuildError:
-    return BuildError("ArchiveTooLarge", f"Will not unpack the artifact: it holds {why}.")
+def extract_tar(stream: IO[bytes], unpacker: Unpacker, *, mode: Literal["r|gz", "r|*"]) -> None:
+    """Hand every member of a tar to the unpacker.
+
+    Raises:
+        BuildError: `ArchiveUnsafe` or `ArchiveTooLarge`.
+    """
+    try:
+        with tarfile.open(fileobj=stream, mode=mode) as archive:
+            for member in archive:
+                _add_member(archive, member, unpacker)
+    except _UNREADABLE as error:
+        raise unpacker.unsafe("(the archive)", f"cannot be read: {error}") from error
+
+
+def _add_member(archive: tarfile.TarFile, member: tarfile.TarInfo, unpacker: Unpacker) -> None:
+    if not (member.isreg() or member.isdir()):
+        raise unpacker.unsafe(member.name, "is a link or a special file")
+    if member.mode & 0o7000:
+        raise unpacker.unsafe(member.name, "has set-user, set-group or sticky bits")
+    if member.isdir():
+        if member.name != ".":
+            unpacker.add_folder(member.name.removeprefix("./"))
+        return
+    unpacker.expect(member.size)
+    source = archive.extractfile(member)
+    if source is None:
+        raise unpacker.unsafe(member.name, "is not a plain file")
+    unpacker.add_file(member.name.removeprefix("./"), source)

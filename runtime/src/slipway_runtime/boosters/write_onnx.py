@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from slipway_runtime.boosters.forest import Forest, Nodes
+from slipway_runtime.boosters.forest import Forest, Nodes, NotRead
 from slipway_runtime.boosters.known import framework_of
 from slipway_runtime.boosters.read import read_forest
 
@@ -46,6 +46,25 @@ def booster_converters(parts: Iterable[object]) -> Converters:
         shapes=dict.fromkeys(found, _shapes),
         parsers=dict.fromkeys(found, _parse),
     )
+
+
+# Written by skl2onnx with float32 arithmetic, whatever the inputs are.
+_IN_FLOAT32 = ("TfidfVectorizer", "TfidfTransformer")
+
+
+def refuse_inexact(parts: Iterable[object]) -> None:
+    """Refuse what is calculated in float32 on its way to a booster.
+
+    A booster's thresholds are values of its training rows: one differing last bit sends such a row
+    the other way, and no probe would show it.
+
+    Raises:
+        NotRead: there is such a step.
+    """
+    for part in parts:
+        for kind in type(part).__mro__:
+            if kind.__name__ in _IN_FLOAT32:
+                raise NotRead(f"{kind.__name__} before trees, which ONNX calculates in float32")
 
 
 def _classes(model: Any) -> NDArray[Any] | None:

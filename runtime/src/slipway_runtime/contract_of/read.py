@@ -62,14 +62,27 @@ def read_model(model: object, sample_names: tuple[str, ...] = ()) -> ModelReadin
     return ModelReading(feeding=feeding, columns=columns, named=named)
 
 
-def merge_samples(reading: ModelReading, samples: Table) -> ModelReading:
+def merge_samples(reading: ModelReading, samples: Table, *, typical: bool = True) -> ModelReading:
     """Add what rows like the training rows show: kinds, ranges, categories, missing values.
 
     What the model itself tells is kept; `source` is Samples where its ranges or categories come
-    from the rows.
+    from the rows. Rows that are no more than an example (`typical` False) tell no ranges and no
+    categories.
     """
+    merged = (_merge_column(column, samples[column.name]) for column in reading.columns)
+    if typical:
+        return reading.with_columns(tuple(merged))
     return reading.with_columns(
-        tuple(_merge_column(column, samples[column.name]) for column in reading.columns)
+        tuple(
+            replace(
+                new,
+                minimum=old.minimum,
+                maximum=old.maximum,
+                categories=old.categories,
+                source=old.source,
+            )
+            for old, new in zip(reading.columns, merged, strict=True)
+        )
     )
 
 

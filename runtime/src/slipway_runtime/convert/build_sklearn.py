@@ -21,10 +21,12 @@ from slipway_runtime.artifact.manifest import (
     Signature,
     Worst,
 )
+from slipway_runtime.artifact.mlflow_model import MlflowModel
 from slipway_runtime.boosters.open import installed_frameworks
 from slipway_runtime.contract_of.read import merge_samples, read_model
 from slipway_runtime.contract_of.reading import ModelReading, Table, row_count, take
 from slipway_runtime.contract_of.samples import Raw, align_samples, read_samples
+from slipway_runtime.contract_of.stated import state_columns, use_example
 from slipway_runtime.contract_of.unwrap import describe
 from slipway_runtime.convert.built import (
     NO_DIGEST,
@@ -57,15 +59,20 @@ def build_sklearn(
     *,
     runtime: Literal["Auto", "ONNX", "Native"],
     unpickle: Literal["Sandboxed", "Never"],
+    told: MlflowModel | None = None,
 ) -> Built:
     """Build the model in `model_file`.
+
+    Args:
+        told: what an MLflow directory says of it; its input example stands in for samples.
 
     Raises:
         BuildError: see `load_model`, `read_samples`, `ask_original`, `decide_runtime`.
     """
     raw = read_samples(samples_file) if samples_file is not None else None
-    loaded = load_model(model_file, flavor, unpickle=unpickle)
-    reading, samples = read_columns(loaded.model, raw, samples_file)
+    versions = told.versions if told is not None else None
+    loaded = load_model(model_file, flavor, unpickle=unpickle, stated=versions)
+    reading, samples = read_columns(loaded.model, raw, samples_file, told=told)
     original = open_original(loaded.model, reading)
     evidence = _gather(loaded, original, samples)
     original = replace(original, reading=confirm_missing(original, evidence))
@@ -77,26 +84,29 @@ def build_sklearn(
         loaded=loaded,
         flavor=flavor,
         model_file=model_file,
+        typical=raw is not None,
     )
 
 
 def read_columns(
-    model: object, raw: Raw | None, samples_file: Path | None
+    model: object, raw: Raw | None, samples_file: Path | None, *, told: MlflowModel | None = None
 ) -> tuple[ModelReading, Table | None]:
     """Read the model's columns, and the samples as it wants them.
 
     Raises:
         BuildError: `SamplesInvalid`, when neither tells what the columns are, or they do not fit.
     """
-    reading = read_model(model, tuple(raw or ()))
+    stated = told.columns if told is not None else ()
+    reading = read_model(model, tuple(raw or (column.name for column in stated)))
     if reading is None:
         raise BuildError(
             "SamplesInvalid",
             f"{describe(model)} does not tell how many columns it takes; "
             "give rows like the training rows in spec.model.samples.",
         )
+    reading = state_columns(reading, stated)
     if raw is None or samples_file is None:
-        return reading, None
+        return use_example(reading, told.example if told is not None else None)
     samples = align_samples(raw, reading, samples_file)
     reading = merge_samples(reading, samples)
     total = row_count(samples)
@@ -156,6 +166,7 @@ def _assemble(
     loaded: Loaded,
     flavor: Flavor,
     model_file: Path,
+    typical: bool,
 ) -> Built:
     answers, served = evidence.answers, decision.onnx
     limit = evidence.sample_rows or row_count(evidence.rows)
@@ -196,7 +207,7 @@ def _assemble(
         signature=Signature(inputs=inputs, outputs=outputs),
         contract=Contract(columns=columns),
         parity=_parity(original, evidence, decision),
-        baseline=_baseline(evidence, columns, answers, outputs),
+        baseline=_baseline(evidence, columns, answers, outputs) if typical else None,
         golden=Golden(
             source="Samples" if evidence.sample_rows else "Probes",
             rows=golden_rows(evidence.rows, chosen),

@@ -15,7 +15,7 @@ from onnx import TensorProto
 from slipway_runtime.artifact.manifest import Datatype, InputTensor
 from slipway_runtime.boosters.forest import NotRead
 from slipway_runtime.boosters.known import framework_of
-from slipway_runtime.boosters.write_onnx import booster_converters
+from slipway_runtime.boosters.write_onnx import booster_converters, refuse_inexact
 from slipway_runtime.contract_of.reading import ColumnReading
 from slipway_runtime.contract_of.unwrap import first_step, last_step, nested
 from slipway_runtime.convert.double_imputer import custom_converters
@@ -129,6 +129,8 @@ def convert_sklearn(
     converters, shapes = custom_converters() if attempt.double else ({}, {})
     try:
         boosters = booster_converters(nested(model))
+        if boosters.functions:
+            refuse_inexact(nested(model))
     except NotRead as error:
         raise Unsupported(f"it holds {error}", final=True) from error
     inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
