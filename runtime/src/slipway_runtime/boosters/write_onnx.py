@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from slipway_runtime.boosters.forest import Forest, Nodes, NotRead
+from slipway_runtime.boosters.forest import Forest, Nodes
 from slipway_runtime.boosters.known import framework_of
 from slipway_runtime.boosters.read import read_forest
 
 _RULES = {"LT": "BRANCH_LT", "LEQ": "BRANCH_LEQ", "GT": "BRANCH_GT", "EQ": "BRANCH_EQ"}
+PREFIX = "forest_"  # of every name that is added here
 _ZERO = 1.0000000180025095e-35  # LightGBM's kZeroThreshold, a float32
 
 
@@ -46,25 +47,6 @@ def booster_converters(parts: Iterable[object]) -> Converters:
         shapes=dict.fromkeys(found, _shapes),
         parsers=dict.fromkeys(found, _parse),
     )
-
-
-# Written by skl2onnx with float32 arithmetic, whatever the inputs are.
-_IN_FLOAT32 = ("TfidfVectorizer", "TfidfTransformer")
-
-
-def refuse_inexact(parts: Iterable[object]) -> None:
-    """Refuse what is calculated in float32 on its way to a booster.
-
-    A booster's thresholds are values of its training rows: one differing last bit sends such a row
-    the other way, and no probe would show it.
-
-    Raises:
-        NotRead: there is such a step.
-    """
-    for part in parts:
-        for kind in type(part).__mro__:
-            if kind.__name__ in _IN_FLOAT32:
-                raise NotRead(f"{kind.__name__} before trees, which ONNX calculates in float32")
 
 
 def _classes(model: Any) -> NDArray[Any] | None:
@@ -146,7 +128,7 @@ class _Graph:
         self._container = container
 
     def name(self, what: str) -> str:
-        return str(self._scope.get_unique_variable_name(f"forest_{what}"))
+        return str(self._scope.get_unique_variable_name(f"{PREFIX}{what}"))
 
     def add(
         self, kind: str, inputs: list[str], output: str | None = None, *, domain: str = "",

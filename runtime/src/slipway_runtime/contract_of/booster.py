@@ -47,13 +47,13 @@ def walk_booster(step: Any, lanes: Lanes, columns: Sequence[ColumnReading]) -> L
 
 def _note_forest(forest: Forest, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
     for place, known in forest.categories.items():
-        lane = lanes[place]
+        lane = lanes[place] if place < len(lanes) else None
         if lane is not None:
             reading = columns[lane.column]
             reading.kind, reading.categories, reading.coded = "Categorical", known, True
             reading.unknown_allowed = True  # pandas makes a missing value of it
     for place, (low, high) in forest.ranges.items():
-        lane = lanes[place]
+        lane = lanes[place] if place < len(lanes) else None
         if lane is not None and lane.exact:
             note_ranges([lane], columns, [low], [high])
     features, values = forest.thresholds()
@@ -65,12 +65,12 @@ def _note_catboost(step: Any, lanes: Lanes, columns: Sequence[ColumnReading]) ->
     if framework_of(step) != "catboost":
         return
     for place in step.get_cat_feature_indices():
-        lane = lanes[place]
+        lane = lanes[place] if place < len(lanes) else None
         if lane is not None:
             columns[lane.column].kind = "Categorical"
             columns[lane.column].unknown_allowed = True
             columns[lane.column].missing_refused = True
     for place in step.get_text_feature_indices():
-        lane = lanes[place]
+        lane = lanes[place] if place < len(lanes) else None
         if lane is not None:
             columns[lane.column].kind = "Text"

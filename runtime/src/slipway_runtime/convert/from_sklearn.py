@@ -13,9 +13,10 @@ import numpy as np
 from onnx import TensorProto
 
 from slipway_runtime.artifact.manifest import Datatype, InputTensor
+from slipway_runtime.boosters.exactness import find_inexact
 from slipway_runtime.boosters.forest import NotRead
 from slipway_runtime.boosters.known import framework_of
-from slipway_runtime.boosters.write_onnx import booster_converters, refuse_inexact
+from slipway_runtime.boosters.write_onnx import booster_converters
 from slipway_runtime.contract_of.reading import ColumnReading
 from slipway_runtime.contract_of.unwrap import first_step, last_step, nested
 from slipway_runtime.convert.double_imputer import custom_converters
@@ -129,8 +130,6 @@ def convert_sklearn(
     converters, shapes = custom_converters() if attempt.double else ({}, {})
     try:
         boosters = booster_converters(nested(model))
-        if boosters.functions:
-            refuse_inexact(nested(model))
     except NotRead as error:
         raise Unsupported(f"it holds {error}", final=True) from error
     inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
@@ -154,6 +153,9 @@ def convert_sklearn(
     foreign = foreign_parts(onnx_model)
     if foreign:
         raise Unsupported(f"the conversion needs {foreign}, which is not standard ONNX")
+    inexact = find_inexact(onnx_model) if boosters.functions else None
+    if inexact:
+        raise Unsupported(f"ONNX calculates {inexact} in float32 before the trees", final=True)
     send_missing_like_sklearn(onnx_model, model)
     finish_graph(onnx_model, _wanted(onnx_model, original, flat))
     if attempt.ties:
