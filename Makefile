@@ -69,6 +69,10 @@ test-engine: setup examples ## Tests on the running laptop engine only
 bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)
 	@$(RUN) python tests/bench/run.py && $(RUN) python tests/bench/serving_throughput.py
 
+.PHONY: coverage-boosters
+coverage-boosters: setup ## Build every kind of XGBoost, LightGBM and CatBoost model, compare (docs/conversion-boosters.md)
+	@OMP_NUM_THREADS=1 $(RUN) python tests/coverage/boosters.py
+
 ##@ Change
 .PHONY: fix
 fix: setup ## Format and mend what ruff can mend

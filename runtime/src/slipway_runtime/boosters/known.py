@@ -19,6 +19,14 @@ def framework_of(model: object) -> Framework | None:
     return None
 
 
+def is_trained(model: object) -> bool:
+    """Whether a booster was fitted; an ensemble also holds the unfitted one it was made from."""
+    for question in ("__sklearn_is_fitted__", "is_fitted"):
+        if hasattr(model, question):
+            return bool(getattr(model, question)())
+    return True
+
+
 def has_several_labels(model: object) -> bool:
     """Whether a booster gives a row several labels at once (multi-label classification)."""
     match framework_of(model):

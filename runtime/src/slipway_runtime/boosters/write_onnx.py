@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from slipway_runtime.boosters.forest import Forest, Nodes
-from slipway_runtime.boosters.known import framework_of
+from slipway_runtime.boosters.known import framework_of, is_trained
 from slipway_runtime.boosters.read import read_forest
 
 _RULES = {"LT": "BRANCH_LT", "LEQ": "BRANCH_LEQ", "GT": "BRANCH_GT", "EQ": "BRANCH_EQ"}
@@ -39,7 +39,7 @@ def booster_converters(parts: Iterable[object]) -> Converters:
     """
     found: dict[type, object] = {}
     for part in parts:
-        if framework_of(part) is not None and hasattr(part, "predict"):
+        if framework_of(part) is not None and hasattr(part, "predict") and is_trained(part):
             read_forest(part)
             found[type(part)] = part
     return Converters(

@@ -43,8 +43,10 @@ def read_xgboost(model: Any) -> Forest:
     if link is None or callable(getattr(model, "objective", None)):
         raise NotRead(f'objective "{objective if link is None else "of its own"}" of XGBoost')
     parameters = learner["learner_model_param"]
-    width = int(parameters["num_feature"])
-    margins = max(int(parameters["num_class"]), int(parameters.get("num_target", "1")), 1)
+    width, targets = int(parameters["num_feature"]), int(parameters.get("num_target", "1"))
+    if targets > 1 and hasattr(model, "n_classes_"):
+        raise NotRead("several labels a row")
+    margins = max(int(parameters["num_class"]), targets, 1)
     base = _base(str(parameters["base_score"]), objective, link, margins)
     boosted = learner["gradient_booster"]
     marker = getattr(model, "missing", float("nan"))
