@@ -14,7 +14,13 @@ from lightgbm import LGBMRegressor
 from lightgbm import __version__ as now
 
 from convert_run import Converted, convert_file
+from slipway_runtime.artifact.hostile import read_converted
 from slipway_runtime.artifact.manifest import load_manifest
+from slipway_runtime.artifact.model_folder import digest_folder
+from slipway_runtime.artifact.oci import hash_file
+from slipway_runtime.build_request import BuildRequest, Model
+from slipway_runtime.convert.step import find_model
+from slipway_runtime.errors import BuildError
 from steps_build import StepBuild
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples/mlflow"
@@ -29,9 +35,26 @@ def _pack(kind: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "gztar"])
-def test_a_directory_is_built_as_it_lies_or_packed(kind: str, tmp_path: Path) -> None:
+def test_a_directory_is_fetched_as_it_lies_or_packed(kind: str, tmp_path: Path) -> None:
+    packed = _pack(kind, tmp_path)
+    build = StepBuild(folder=tmp_path / "build", model=packed)
+    report = build.run("fetch")
+    assert report["ok"], report["message"]
+    folder = find_model(build.work / "fetched/model")
+    assert folder is not None
+    assert digest_folder(folder) == digest_folder(DIRECTORY)
+    whole = digest_folder(packed) if packed.is_dir() else hash_file(packed)[0]
+    assert report["facts"]["modelDigest"] == whole
+    build.spec = {"digest": whole}
+    assert build.run("fetch")["ok"]
+    build.spec = {"digest": "sha256:" + "0" * 64}
+    assert build.run("fetch")["reason"] == "DigestMismatch"
+    assert find_model(build.work / "fetched/model") is None
+
+
+def test_a_packed_directory_is_built_and_answers_like_the_model(tmp_path: Path) -> None:
     build = StepBuild(
-        folder=tmp_path / "build", model=_pack(kind, tmp_path), spec={"format": "MLflow"}
+        folder=tmp_path / "build", model=_pack("gztar", tmp_path), spec={"format": "MLflow"}
     )
     report = build.run_until("publish")
     assert report["ok"], report["message"]
@@ -54,19 +77,24 @@ def test_a_directory_is_built_as_it_lies_or_packed(kind: str, tmp_path: Path) ->
     np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-6)
 
 
-def test_a_native_one_is_the_file_that_was_fetched(tmp_path: Path) -> None:
-    build = StepBuild(folder=tmp_path, model=DIRECTORY, spec={"runtime": "Native"})
-    report = build.run_until("publish")
-    assert report["ok"], report["message"]
-    manifest = load_manifest(build.work / "converted/manifest.json")
-    assert (manifest.files.model, manifest.files.loader) == ("native/model.pkl", "pickle")
-
-
-def test_a_file_that_was_not_fetched_is_never_published(tmp_path: Path) -> None:
-    build = StepBuild(folder=tmp_path, model=DIRECTORY, spec={"runtime": "Native"})
-    assert build.run_until("convert")["ok"]
-    (build.work / "converted/native/model.pkl").write_bytes(b"another")
-    assert build.run("publish")["reason"] == "ModelRejected"
+def test_a_native_one_is_the_file_that_was_fetched_and_no_other(tmp_path: Path) -> None:
+    built = convert_file(_edited(tmp_path), runtime="Native")
+    assert (built.manifest.files.model, built.manifest.files.loader) == (
+        "native/model.pkl",
+        "pickle",
+    )
+    told = built.manifest
+    build = BuildRequest(
+        name=told.name,
+        namespace=told.namespace,
+        build_hash=told.build_hash,
+        model=Model(uri=told.model.uri, runtime="Native"),
+    )
+    read_converted(built.folder, build=build, model_digest=told.model.digest)
+    (built.folder / "native/model.pkl").write_bytes(b"another")
+    with pytest.raises(BuildError, match="the native file has digest") as caught:
+        read_converted(built.folder, build=build, model_digest=told.model.digest)
+    assert caught.value.reason == "ModelRejected"
 
 
 def _edited(folder: Path, **flavor: Any) -> Path:
@@ -81,7 +109,7 @@ def _edited(folder: Path, **flavor: Any) -> Path:
 
 def test_the_format_that_is_asked_for_is_checked(tmp_path: Path) -> None:
     assert convert_file(_edited(tmp_path / "a"), format="SKLearn").manifest.runtime == "ONNX"
-    with pytest.raises(Exception, match='says "XGBoost" and its content is SKLearn'):
+    with pytest.raises(BuildError, match='says "XGBoost" and its content is SKLearn'):
         convert_file(_edited(tmp_path / "b"), format="XGBoost")
 
 

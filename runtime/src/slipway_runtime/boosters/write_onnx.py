@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from slipway_runtime.boosters.forest import Forest, Nodes
+from slipway_runtime.boosters.forest import Forest, Nodes, NotRead
 from slipway_runtime.boosters.known import framework_of, is_trained
 from slipway_runtime.boosters.read import read_forest
 
@@ -31,17 +31,24 @@ class Converters:
     parsers: dict[type, Any]
 
 
-def booster_converters(parts: Iterable[object]) -> Converters:
-    """Converters for the boosters among the parts of a model.
+def booster_converters(parts: Iterable[object], end: object) -> Converters:
+    """Converters for the booster of a model, if it has one.
+
+    Args:
+        parts: all estimators inside the model.
+        end: the one that gives the answer.
 
     Raises:
-        NotRead: one of them cannot be converted exactly.
+        NotRead: it cannot be converted exactly, or another estimator goes on with its answers.
     """
     found: dict[type, object] = {}
     for part in parts:
-        if framework_of(part) is not None and hasattr(part, "predict") and is_trained(part):
-            read_forest(part)
-            found[type(part)] = part
+        if framework_of(part) is None or not hasattr(part, "predict") or not is_trained(part):
+            continue
+        if part is not end:
+            raise NotRead(f"{type(part).__name__} inside {type(end).__name__}")
+        read_forest(part)
+        found[type(part)] = part
     return Converters(
         functions=dict.fromkeys(found, _convert),
         shapes=dict.fromkeys(found, _shapes),

@@ -25,7 +25,7 @@ def booster_names(model: Any) -> tuple[str, ...] | None:
 
 
 def booster_width(model: Any) -> int | None:
-    """How many columns a CatBoost model takes; the others say it as scikit-learn does."""
+    """How many columns a CatBoost model takes: opened again, `n_features_in_` of it is 0."""
     return len(model.feature_names_) if framework_of(model) == "catboost" else None
 
 

@@ -125,6 +125,6 @@ def _names(model: object, first: object) -> tuple[str, ...] | None:
 def _width(model: object, first: object) -> int | None:
     for part in (model, first, last_step(model)):
         width = getattr(part, "n_features_in_", None)
-        if isinstance(width, int | np.integer):
+        if isinstance(width, int | np.integer) and width:
             return int(width)
     return booster_width(first)

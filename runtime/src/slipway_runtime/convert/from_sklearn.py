@@ -129,7 +129,7 @@ def convert_sklearn(
     model = rewrite_for_onnx(original.model, dense=attempt.dense, cast=attempt.double)
     converters, shapes = custom_converters() if attempt.double else ({}, {})
     try:
-        boosters = booster_converters(nested(model))
+        boosters = booster_converters(nested(model), last_step(model))
     except NotRead as error:
         raise Unsupported(f"it holds {error}", final=True) from error
     inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
