@@ -198,6 +198,10 @@ def _xgboost() -> Iterator[tuple[str, str, Callable[[], Made]]]:
             XGBClassifier(enable_categorical=True, max_cat_to_onehot=1, **_SMALL),
             coded=True, numbers=True,
         ),
+        "pandas categories, objective of one's own": lambda: _penguin_model(
+            XGBRegressor(enable_categorical=True, objective=_custom, **_SMALL),
+            coded=True, numbers=True,
+        ),
         "codes of categories": lambda: _codes(
             XGBClassifier(
                 enable_categorical=True, max_cat_to_onehot=2,
@@ -269,6 +273,9 @@ def _lightgbm() -> Iterator[tuple[str, str, Callable[[], Made]]]:
         ),
         "pandas categories": lambda: _penguin_model(
             LGBMClassifier(min_data_per_group=2, cat_smooth=1, **_LEAVES), coded=True
+        ),
+        "pandas categories, linear_tree": lambda: _penguin_model(
+            LGBMRegressor(linear_tree=True, **_LEAVES), coded=True, numbers=True
         ),
         "codes of categories": lambda: _codes(
             LGBMClassifier(min_data_per_group=2, cat_smooth=1, **_LEAVES), categorical_feature=[0]

@@ -24,6 +24,9 @@ Link = Literal[
 ]
 
 
+Categories = Mapping[int, tuple[str | int | float | bool, ...]]
+
+
 class NotRead(Exception):
     """The model uses something whose conversion is not known to be exact; the text says what."""
 
@@ -126,7 +129,7 @@ class Forest:
     marker: float = float("nan")
     zero_missing: frozenset[int] = frozenset()
     coded: frozenset[int] = frozenset()
-    categories: Mapping[int, tuple[str | int, ...]] = field(default_factory=dict)
+    categories: Categories = field(default_factory=dict)
     ranges: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     def thresholds(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -141,3 +144,15 @@ class Forest:
             features.append(split.feature)
             values.append(value)
         return np.array(features, dtype=np.intp), np.array(values, dtype=np.float64)
+
+
+def refuse_odd_categories(categories: Categories) -> None:
+    """Codes can be looked up for text and for whole numbers.
+
+    Raises:
+        NotRead: some column's categories are neither.
+    """
+    for values in categories.values():
+        whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+        if not whole and not all(isinstance(value, str) for value in values):
+            raise NotRead("categories that are neither text nor whole numbers")

@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from slipway_runtime.boosters.forest import Forest, Link, Nodes, NotRead, Rule, Split
+from slipway_runtime.boosters.forest import (
+    Categories,
+    Forest,
+    Link,
+    Nodes,
+    NotRead,
+    Rule,
+    Split,
+    refuse_odd_categories,
+)
 
 _LINKS: dict[str, Link] = {
     "regression": "Identity", "regression_l1": "Identity", "huber": "Identity", "fair": "Identity",
@@ -36,6 +45,10 @@ def read_lightgbm(model: Any) -> Forest:
     options = dict(word.split(":", 1) for word in words[1:] if ":" in word)
     if words[0].startswith("regression") and "sqrt" in words[1:]:
         link = "SignedSquare"
+    categories = lightgbm_categories(model)
+    if booster.pandas_categorical and not categories:
+        raise NotRead("columns of codes beside pandas' own categories")
+    refuse_odd_categories(categories)
     margins = int(dump["num_tree_per_iteration"])
     trees = dump["tree_info"]
     share = margins / len(trees) if dump.get("average_output") and trees else 1.0
@@ -52,7 +65,7 @@ def read_lightgbm(model: Any) -> Forest:
         nodes=reader.nodes,
         zero_missing=reader.zero_missing(),
         coded=frozenset(reader.coded),
-        categories=_categories(dump, booster),
+        categories=categories,
         ranges=_ranges(dump),
     )
 
@@ -117,26 +130,16 @@ def _count(root: dict[str, Any]) -> int:
     return found
 
 
-def _categories(dump: dict[str, Any], booster: Any) -> dict[int, tuple[str | int, ...]]:
-    """Values of the columns that pandas gave as categories, in the order of their codes."""
-    told = booster.pandas_categorical or dump.get("pandas_categorical")
-    if not told:
-        return {}
-    places = categorical_columns(booster)
-    if len(places) != len(told):
-        raise NotRead("categorical columns beside pandas' own")
-    held: dict[int, tuple[str | int, ...]] = {}
-    for place, values in zip(places, told, strict=True):
-        if all(isinstance(value, str) for value in values) or all(
-            isinstance(value, int) and not isinstance(value, bool) for value in values
-        ):
-            held[place] = tuple(values)
-        else:
-            raise NotRead("categories that are neither text nor whole numbers")
-    return held
+def lightgbm_categories(model: Any) -> Categories:
+    """By column, the values of the pandas categories that the model was trained on, by code."""
+    told = model.booster_.pandas_categorical
+    places = _categorical_columns(model.booster_) if told else []
+    if len(places) != len(told or ()):
+        return {}  # columns of codes beside pandas' own: which is which is not told
+    return {place: tuple(values) for place, values in zip(places, told or (), strict=True)}
 
 
-def categorical_columns(booster: Any) -> list[int]:
+def _categorical_columns(booster: Any) -> list[int]:
     """Columns that were trained as categories, as the model's own text says."""
     for line in booster.model_to_string(num_iteration=1).splitlines():
         if line.startswith("[categorical_feature: "):

@@ -1,6 +1,6 @@
 """Reads a fitted booster, whichever framework it is of, as a `Forest`."""
 
-from slipway_runtime.boosters.forest import Forest, NotRead
+from slipway_runtime.boosters.forest import Categories, Forest, NotRead
 from slipway_runtime.boosters.known import framework_of
 
 _KEPT = 8
@@ -38,3 +38,17 @@ def _read_anew(model: object) -> Forest:
 
             return read_catboost(model)
     raise NotRead(f"{type(model).__name__} is no booster")
+
+
+def read_categories(model: object) -> Categories:
+    """The pandas categories of a booster's columns, also where its trees are not read."""
+    match framework_of(model):
+        case "xgboost":
+            from slipway_runtime.boosters.xgboost_trees import xgboost_categories
+
+            return xgboost_categories(model)
+        case "lightgbm":
+            from slipway_runtime.boosters.lightgbm_trees import lightgbm_categories
+
+            return lightgbm_categories(model)
+    return {}

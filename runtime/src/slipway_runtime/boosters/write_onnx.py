@@ -215,7 +215,7 @@ def _hole(graph: _Graph) -> str:
     return graph.double(np.nan)
 
 
-def _codes(graph: _Graph, source: str, known: tuple[str | int, ...]) -> str:
+def _codes(graph: _Graph, source: str, known: tuple[str | int | float | bool, ...]) -> str:
     """The codes of one column of categories; an unknown one is missing."""
     codes = [float(place) for place in range(len(known))]
     if all(isinstance(value, str) for value in known):

@@ -14,7 +14,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from slipway_runtime.boosters.forest import Forest, Link, Nodes, NotRead, Split
+from slipway_runtime.boosters.forest import (
+    Categories,
+    Forest,
+    Link,
+    Nodes,
+    NotRead,
+    Split,
+    refuse_odd_categories,
+)
 
 _LINKS: dict[str, Link] = {
     "binary:logistic": "Sigmoid", "reg:logistic": "Sigmoid",
@@ -60,7 +68,8 @@ def read_xgboost(model: Any) -> Forest:
         )  # fmt: skip
     kept = boosted["gbtree"]["model"] if boosted["name"] == "dart" else boosted["model"]
     shares = boosted.get("weight_drop") or [1.0] * len(kept["trees"])
-    categories = _categories(kept.get("cats") or {}, width)
+    categories = _categories(kept.get("cats") or {})
+    refuse_odd_categories(categories)
     nodes, coded = Nodes(), set()
     for number in range(_tree_count(model, booster, kept)):
         tree = kept["trees"][number]
@@ -134,12 +143,20 @@ def _add_tree(
     return coded
 
 
-def _categories(cats: dict[str, Any], width: int) -> dict[int, tuple[str | int, ...]]:
-    """Values of each categorical column: text as offsets into its bytes, or whole numbers."""
-    held: dict[int, tuple[str | int, ...]] = {}
-    for column, known in zip(range(width), cats.get("enc") or (), strict=False):
-        values = known["values"]
-        offsets = known.get("offsets")
+def xgboost_categories(model: Any) -> Categories:
+    """By column, the values of the pandas categories that the model was trained on."""
+    boosted = orjson.loads(bytes(model.get_booster().save_raw("json")))["learner"][
+        "gradient_booster"
+    ]
+    kept = boosted["gbtree"]["model"] if boosted["name"] == "dart" else boosted["model"]
+    return _categories(kept.get("cats") or {})
+
+
+def _categories(cats: dict[str, Any]) -> Categories:
+    """Values of each categorical column: text as offsets into its bytes, or numbers."""
+    held: dict[int, tuple[str | int | float | bool, ...]] = {}
+    for column, known in enumerate(cats.get("enc") or ()):
+        values, offsets = known["values"], known.get("offsets")
         if not values:
             continue
         if offsets:
@@ -148,5 +165,5 @@ def _categories(cats: dict[str, Any], width: int) -> dict[int, tuple[str | int, 
         elif all(float(value) == int(value) for value in values):
             held[column] = tuple(int(value) for value in values)
         else:
-            raise NotRead("categories that are neither text nor whole numbers")
+            held[column] = tuple(float(value) for value in values)
     return held

@@ -5,7 +5,7 @@ from typing import Any
 
 from slipway_runtime.boosters.forest import Forest, NotRead
 from slipway_runtime.boosters.known import framework_of
-from slipway_runtime.boosters.read import read_forest
+from slipway_runtime.boosters.read import read_categories, read_forest
 from slipway_runtime.contract_of.lane import Lanes, note_ranges, note_splits, readings_of
 from slipway_runtime.contract_of.reading import ColumnReading
 
@@ -32,6 +32,7 @@ def booster_width(model: Any) -> int | None:
 def walk_booster(step: Any, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     """Note thresholds, categories and ranges; a booster takes missing numbers as they are."""
     _note_catboost(step, lanes, columns)
+    _note_categories(step, lanes, columns)
     try:
         forest = read_forest(step)
     except NotRead:
@@ -45,13 +46,16 @@ def walk_booster(step: Any, lanes: Lanes, columns: Sequence[ColumnReading]) -> L
     return [None]
 
 
-def _note_forest(forest: Forest, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
-    for place, known in forest.categories.items():
+def _note_categories(step: Any, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
+    for place, known in read_categories(step).items():
         lane = lanes[place] if place < len(lanes) else None
         if lane is not None:
             reading = columns[lane.column]
             reading.kind, reading.categories, reading.coded = "Categorical", known, True
             reading.unknown_allowed = True  # pandas makes a missing value of it
+
+
+def _note_forest(forest: Forest, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
     for place, (low, high) in forest.ranges.items():
         lane = lanes[place] if place < len(lanes) else None
         if lane is not None and lane.exact:
