@@ -128,4 +128,7 @@ def test_a_conversion_that_is_not_proven_names_another_training_version(tmp_path
     assert "linear_tree" in manifest.fallback.message
     assert "lightgbm 3.3.5" in manifest.fallback.message
     assert now in manifest.fallback.message
+    with pytest.raises(BuildError, match=r"lightgbm 3\.3\.5") as caught:
+        convert_file(tmp_path, runtime="ONNX")
+    assert caught.value.reason == "ModelVersionMismatch"
     assert json.loads((tmp_path / "converted/manifest.json").read_bytes())["model"]["warnings"]

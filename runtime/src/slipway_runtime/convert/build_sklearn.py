@@ -76,7 +76,10 @@ def build_sklearn(
     original = open_original(loaded.model, reading)
     evidence = _gather(loaded, original, samples)
     original = replace(original, reading=confirm_missing(original, evidence))
-    decision = decide_runtime(original, evidence, runtime=runtime)
+    try:
+        decision = decide_runtime(original, evidence, runtime=runtime)
+    except BuildError as error:
+        raise _refuse_with_versions(error, loaded) from error
     return _assemble(
         original=original,
         evidence=evidence,
@@ -145,17 +148,28 @@ def _mismatch(original: Original, other: tuple[str, str, str], why: str | None) 
     )
 
 
+def _other_version(loaded: Loaded) -> str | None:
+    """A conversion that is not proven may be another version's doing: the sentence to add."""
+    for name, then, now in other_versions(loaded.training_versions):
+        return (
+            f"It was trained with {name} {then} and opened with {now}; train and save it with "
+            f"{name} {now}."
+        )
+    return None
+
+
+def _refuse_with_versions(error: BuildError, loaded: Loaded) -> BuildError:
+    told = _other_version(loaded)
+    if told is None or error.reason not in ("ConversionUnsupported", "ParityExceeded"):
+        return error
+    return BuildError("ModelVersionMismatch", f"{error.message} {told}")
+
+
 def _explain_versions(fallback: Fallback | None, loaded: Loaded) -> Fallback | None:
-    """Say so where a conversion is not proven and another version trained the model."""
-    other = other_versions(loaded.training_versions)
-    if fallback is None or not other:
+    told = _other_version(loaded)
+    if fallback is None or told is None:
         return fallback
-    name, then, now = other[0]
-    return Fallback(
-        reason="ModelVersionMismatch",
-        message=f"{fallback.message} It was trained with {name} {then} and opened with {now}; "
-        f"train and save it with {name} {now}.",
-    )
+    return Fallback(reason="ModelVersionMismatch", message=f"{fallback.message} {told}")
 
 
 def _assemble(
