@@ -16,7 +16,10 @@ from catboost import CatBoostClassifier, CatBoostRanker, CatBoostRegressor
 from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor, early_stopping
 from numpy.typing import NDArray
 from palmerpenguins import load_penguins
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from xgboost import XGBClassifier, XGBRanker, XGBRegressor, XGBRFClassifier, XGBRFRegressor
 
 from booster_pipelines import nested_models, pipelines
@@ -354,13 +357,25 @@ def _catboost() -> Iterator[tuple[str, str, Callable[[], Made]]]:
     yield from (("other", name, make) for name, make in more.items())
 
 
+def _sparse(booster: Any, *, numbers: bool) -> Made:
+    """One-hot columns as a sparse matrix: XGBoost takes their zeros for missing."""
+    columns = ColumnTransformer(
+        [("text", OneHotEncoder(handle_unknown="ignore"), TEXTS)],
+        remainder="passthrough", sparse_threshold=1.0,
+    )  # fmt: skip
+    return _penguin_model(make_pipeline(columns, booster), coded=False, numbers=numbers)
+
+
 def _composed(framework: str, make: Callable[..., Any]) -> Iterator[tuple[str, str, Any]]:
-    rows, _ = table(holes=False)
     for name, build in pipelines().items():
         yield "pipeline", name, lambda b=build: fitted(b(make()), "two", holes=b.holes)
+    yield (
+        "pipeline",
+        "OneHotEncoder, sparse",
+        lambda: _sparse(make(), numbers=framework == "XGBoost"),
+    )
     for name, wrap in nested_models().items():
         yield "inside", name, lambda w=wrap: fitted(w(make()), "two")
-    del framework, rows
 
 
 def cells() -> list[Cell]:

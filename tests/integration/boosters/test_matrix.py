@@ -15,6 +15,7 @@ CHOSEN = {
     "XGBoost other pandas categories": "ONNX",
     "XGBoost other objective of one's own": "Native",
     "XGBoost pipeline StandardScaler": "ONNX",
+    "XGBoost pipeline OneHotEncoder, sparse": "ONNX",
     "LightGBM rf binary": "ONNX",
     "LightGBM other zero_as_missing": "ONNX",
     "LightGBM other codes of categories": "ONNX",

@@ -6,7 +6,8 @@ the trees, plain operators do the rest.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,15 @@ class Converters:
     parsers: dict[type, Any]
 
 
-def booster_converters(parts: Iterable[object], end: object) -> Converters:
+def booster_converters(
+    parts: Iterable[object], end: object, *, hides_zeros: bool = False
+) -> Converters:
     """Converters for the booster of a model, if it has one.
 
     Args:
         parts: all estimators inside the model.
         end: the one that gives the answer.
+        hides_zeros: it gets sparse rows and counts what they leave out as missing.
 
     Raises:
         NotRead: it cannot be converted exactly, or another estimator goes on with its answers.
@@ -50,7 +54,7 @@ def booster_converters(parts: Iterable[object], end: object) -> Converters:
         read_forest(part)
         found[type(part)] = part
     return Converters(
-        functions=dict.fromkeys(found, _convert),
+        functions=dict.fromkeys(found, partial(_convert, hides_zeros=hides_zeros)),
         shapes=dict.fromkeys(found, _shapes),
         parsers=dict.fromkeys(found, _parse),
     )
@@ -101,10 +105,12 @@ def _label_type(classes: NDArray[Any]) -> Any:
     return kinds.get(classes.dtype.kind, data_types.StringTensorType)([None])
 
 
-def _convert(scope: Any, operator: Any, container: Any) -> None:
+def _convert(scope: Any, operator: Any, container: Any, *, hides_zeros: bool) -> None:
     graph = _Graph(scope, container)
     model = operator.raw_operator
     forest = read_forest(model)
+    if hides_zeros:
+        forest = replace(forest, zero_missing=frozenset(range(forest.width)))
     rows = _rows(graph, operator.inputs, forest)
     margins = _margins(graph, rows, forest)
     answers = _link(graph, margins, forest)

@@ -27,6 +27,7 @@ from slipway_runtime.convert.rewrite import (
     has_sparse_encoding,
     rewrite_for_onnx,
 )
+from slipway_runtime.convert.sparse_rows import hides_zeros
 from slipway_runtime.convert.tree_missing import send_missing_like_sklearn
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -129,7 +130,9 @@ def convert_sklearn(
     model = rewrite_for_onnx(original.model, dense=attempt.dense, cast=attempt.double)
     converters, shapes = custom_converters() if attempt.double else ({}, {})
     try:
-        boosters = booster_converters(nested(model), last_step(model))
+        boosters = booster_converters(
+            nested(model), last_step(model), hides_zeros=hides_zeros(original)
+        )
     except NotRead as error:
         raise Unsupported(f"it holds {error}", final=True) from error
     inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
