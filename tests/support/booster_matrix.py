@@ -154,8 +154,8 @@ def _xgboost() -> Iterator[tuple[str, str, Callable[[], Made]]]:
                 ),
             )
         for objective, kind in (
-            ("reg:squarederror", "value"), ("reg:squaredlogerror", "value"),
-            ("reg:absoluteerror", "value"), ("reg:pseudohubererror", "value"),
+            ("reg:squarederror", "value"), ("reg:squaredlogerror", "count"),
+            ("reg:absoluteerror", "value"), ("reg:pseudohubererror", "share"),
             ("reg:logistic", "share"), ("count:poisson", "count"), ("reg:gamma", "value"),
             ("reg:tweedie", "count"), ("survival:cox", "value"),
         ):  # fmt: skip
@@ -163,7 +163,7 @@ def _xgboost() -> Iterator[tuple[str, str, Callable[[], Made]]]:
                 booster,
                 objective,
                 lambda o=objective, b=booster, k=kind: fitted(
-                    XGBRegressor(objective=o, booster=b, **_SMALL), k
+                    XGBRegressor(objective=o, booster=b, min_child_weight=0, **_SMALL), k
                 ),
             )
         yield (
