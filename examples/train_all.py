@@ -12,14 +12,14 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-MADE = ("model.joblib", "rows.csv")
+MADE = ("model*", "rows.csv")
 
 
 def is_fresh(script: Path) -> bool:
     """Tell whether what a script makes is there and not older than the script."""
-    made = [script.parent / name for name in MADE]
     changed = script.stat().st_mtime
-    return all(path.exists() and path.stat().st_mtime >= changed for path in made)
+    made = [[path.stat().st_mtime for path in script.parent.glob(name)] for name in MADE]
+    return all(times and min(times) >= changed for times in made)
 
 
 def main(names: list[str]) -> int:

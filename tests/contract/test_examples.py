@@ -65,5 +65,5 @@ def test_an_unknown_example_is_named(tmp_path: Path) -> None:
 def test_what_a_sample_names_is_written_by_its_script(sample: Path) -> None:
     model = yaml.safe_load(sample.read_text())["spec"]["model"]
     script = (ROOT / "examples" / sample.stem.replace("-", "_") / "train.py").read_text()
-    for uri in (model["uri"], model["samples"]["uri"]):
+    for uri in (model["uri"], *(samples["uri"] for samples in [model.get("samples")] if samples)):
         assert f'HERE / "{Path(uri).name}"' in script

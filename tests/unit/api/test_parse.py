@@ -529,7 +529,7 @@ NOT_YET: dict[str, dict[str, Any]] = {
     "spec.model.packages": with_model(packages=["scikit-learn==1.5.2"]),
     "spec.model.access.serviceAccountName": with_model(access={"serviceAccountName": "reader"}),
     "spec.model.access.caBundleRef": with_model(access={"caBundleRef": {"name": "ca"}}),
-    "spec.model.format": with_model(format="XGBoost"),
+    "spec.model.format": with_model(format="Keras"),
     "spec.serving.batching": document({"serving": {"batching": {"mode": "Off"}}}),
     "spec.serving.resources.limits[nvidia.com/gpu]": document(
         {"serving": {"resources": {"limits": {"nvidia.com/gpu": 1}}}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hostile_archives import ARCHIVES, HARMLESS, LIMIT_BYTES, LIMIT_ENTRIES, MIB, member, pack
-from slipway_runtime.artifact import layer
+from slipway_runtime.artifact import unpacker
 from slipway_runtime.artifact.layer import (
     LayerFile,
     extract_layer,
@@ -109,7 +109,7 @@ def test_a_link_leads_to_an_earlier_file_or_is_refused(tmp_path: Path, attack: A
 
 
 def test_links_count_as_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layer, "MAX_ENTRIES", LIMIT_ENTRIES)
+    monkeypatch.setattr(unpacker, "MAX_ENTRIES", LIMIT_ENTRIES)
     links = [_link(f"f{number}", "first.txt") for number in range(LIMIT_ENTRIES)]
     with pytest.raises(BuildError) as caught:
         _extract(pack(*links), tmp_path)
@@ -118,7 +118,7 @@ def test_links_count_as_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_hostile_archive(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layer, "MAX_ENTRIES", LIMIT_ENTRIES)
+    monkeypatch.setattr(unpacker, "MAX_ENTRIES", LIMIT_ENTRIES)
     archive = ARCHIVES[name]
     outside, folder = tmp_path / "outside", tmp_path / "inner" / "out"
     outside.mkdir()

@@ -16,7 +16,8 @@ import skops.io
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
-from slipway_runtime.artifact.flavor import detect_flavor, find_training_version
+from slipway_runtime.artifact.flavor import detect_flavor
+from slipway_runtime.artifact.training_versions import find_training_versions
 from slipway_runtime.errors import BuildError
 
 ROWS = np.arange(12.0).reshape(6, 2)
@@ -33,7 +34,7 @@ def test_joblib_is_known_in_every_compression(method: str | None, tmp_path: Path
     _joblib(path, (method, 3) if method else 0)
     flavor = detect_flavor(path)
     assert (flavor.format, flavor.loader, flavor.compression) == ("SKLearn", "joblib", method)
-    assert find_training_version(path, flavor) == sklearn.__version__
+    assert find_training_versions(path, flavor) == {"scikit-learn": sklearn.__version__}
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -47,7 +48,9 @@ def test_pickle_is_known_in_every_protocol(protocol: int, tmp_path: Path) -> Non
 def test_the_version_is_found_without_unpickling(protocol: int, tmp_path: Path) -> None:
     path = tmp_path / "m"
     path.write_bytes(pickle.dumps(MODEL, protocol=protocol))
-    assert find_training_version(path, detect_flavor(path)) == sklearn.__version__
+    assert find_training_versions(path, detect_flavor(path)) == {
+        "scikit-learn": sklearn.__version__
+    }
 
 
 def test_skops_is_known_and_its_version_found(tmp_path: Path) -> None:
@@ -55,7 +58,7 @@ def test_skops_is_known_and_its_version_found(tmp_path: Path) -> None:
     skops.io.dump(MODEL, path)
     flavor = detect_flavor(path)
     assert flavor.loader == "skops"
-    assert find_training_version(path, flavor) == sklearn.__version__
+    assert find_training_versions(path, flavor) == {"scikit-learn": sklearn.__version__}
 
 
 def _zip(path: Path, *names: str) -> None:

@@ -35,8 +35,17 @@ class NotYet:
 FIELDS: Final = (
     NotYet(
         path="spec.model.format",
-        values=frozenset(set(Format) - {Format.AUTO, Format.SKLEARN, Format.ONNX}),
-        instead="Use Auto, SKLearn or ONNX.",
+        values=frozenset(
+            {
+                Format.KERAS,
+                Format.TENSORFLOW,
+                Format.PYTORCH,
+                Format.H2O,
+                Format.SPARK,
+                Format.PYTHON,
+            }
+        ),
+        instead="Use Auto, SKLearn, XGBoost, LightGBM, CatBoost, ONNX or MLflow.",
     ),
     NotYet(
         path="spec.model.packages",

@@ -78,7 +78,7 @@ ROWS: Final = (
         "ModelUnreadable",
         "Warning",
         "{detail}",
-        "Save the model again (joblib.dump, pickle.dump, skops.io.dump or ONNX) and upload it.",
+        "Save the model again, in one of the forms that its framework has for it, and upload it.",
     ),
     (
         "ModelUnsafe",

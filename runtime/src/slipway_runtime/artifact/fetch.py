@@ -1,7 +1,7 @@
 """The fetch step: the model and its samples, by digest, within limits, never opened.
 
 Network and credentials are here and nowhere else. Written for the later steps: `fetched/model/`
-and `fetched/samples/`, one file each.
+(one file, or one MLflow directory) and `fetched/samples/` (one file).
 """
 
 import shutil
@@ -19,7 +19,8 @@ from slipway_runtime.artifact.from_https import download_https
 from slipway_runtime.artifact.from_oci import download_oci
 from slipway_runtime.artifact.from_pvc import copy_from_claim
 from slipway_runtime.artifact.from_s3 import download_s3
-from slipway_runtime.artifact.sink import FetchDeadline, FileSink
+from slipway_runtime.artifact.model_folder import copy_folder, digest_folder, unpack_archive
+from slipway_runtime.artifact.sink import FetchDeadline, FileSink, check_digest
 from slipway_runtime.artifact.uri import parse_uri
 from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.contract import MOUNT_CLAIMS
@@ -64,16 +65,7 @@ class Fetcher:
         limits = self._build.limits
         fetched = work / "fetched"
         shutil.rmtree(fetched, ignore_errors=True)
-        digest, size = self._one(
-            model.uri,
-            field="spec.model.uri",
-            role="model",
-            folder=fetched / "model",
-            digest=model.digest,
-            limit_bytes=limits.model_bytes,
-            too_large="ModelTooLarge",
-            not_found="ModelNotFound",
-        )
+        digest, size = self._model(fetched / "model")
         facts: dict[str, Any] = {
             "modelDigest": digest,
             "modelBytes": size,
@@ -93,6 +85,34 @@ class Fetcher:
             )
             facts |= {"samplesDigest": digest, "samplesBytes": size}
         return facts
+
+    def _model(self, folder: Path) -> tuple[str, int]:
+        """Fetch the model; an MLflow directory as it lies or as an archive."""
+        model, limit_bytes = self._build.model, self._build.limits.model_bytes
+        uri = parse_uri(model.uri, field="spec.model.uri", allow_file=self._build.allow_file)
+        what = f'spec.model.uri "{uri.shown}"'
+        if uri.scheme == "file" and Path(uri.path).is_dir():
+            target = folder / uri.name
+            target.mkdir(parents=True)
+            try:
+                size = copy_folder(Path(uri.path), target, what=what, limit_bytes=limit_bytes)
+                digest = check_digest(digest_folder(target), model.digest, what=what)
+            except BaseException:
+                shutil.rmtree(target, ignore_errors=True)
+                raise
+            return digest, size
+        fetched = self._one(
+            model.uri,
+            field="spec.model.uri",
+            role="model",
+            folder=folder,
+            digest=model.digest,
+            limit_bytes=limit_bytes,
+            too_large="ModelTooLarge",
+            not_found="ModelNotFound",
+        )
+        unpack_archive(folder / uri.name, what=what, limit_bytes=limit_bytes)
+        return fetched
 
     def _one(
         self,

@@ -1,41 +1,32 @@
 """What a fetched file is, told from its bytes and never from its name.
 
-Nothing is unpickled here: compressed files are only decompressed, archives only listed. `convert`
-calls `detect_flavor` before it opens a model; `publish` and the command line's `check` may too.
+Nothing is unpickled here: compressed files are only decompressed, archives only listed, pickles
+only looked through. `convert` calls `detect_flavor` before it opens a model; `training_versions`
+reads on where this ends.
 """
 
-import bz2
-import gzip
-import io
 import lzma
+import pickletools
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+import orjson
+
+from slipway_runtime.artifact.compressed import compression_of, unpacked
 from slipway_runtime.errors import BuildError
 
-Format = Literal["SKLearn", "ONNX"]
-Loader = Literal["onnx", "joblib", "pickle", "skops"]
-
-_CHUNK = 1 << 20
-_HEAD = 4096
-MAX_UNPACKED_BYTES = 8 << 30
-
-_COMPRESSIONS: tuple[tuple[bytes, str], ...] = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bz2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x5d\x00\x00", "lzma"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"\x78\x01", "zlib"),
-    (b"\x78\x5e", "zlib"),
-    (b"\x78\x9c", "zlib"),
-    (b"\x78\xda", "zlib"),
+Format = Literal["SKLearn", "XGBoost", "LightGBM", "CatBoost", "ONNX"]
+Loader = Literal["onnx", "joblib", "pickle", "skops", "xgboost", "lightgbm", "catboost"]
+WANTED = (
+    "give a scikit-learn, XGBoost, LightGBM or CatBoost model (pickled, or in the framework's own "
+    "format), an ONNX file or an MLflow model directory"
 )
+
+_HEAD = 4096
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF\r\n", "an HDF5 file (Keras .h5 or a table)"),
     (b"PAR1", "a Parquet table"),
@@ -48,15 +39,15 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x93NUMPY", "one NumPy array (.npy)"),
     (b"SQLite format 3", "an SQLite database"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file it points to"),
-    (b"tree\nversion=", "a LightGBM model in text form"),
-    (b"CBM1", "a CatBoost model"),
+    (b"binf", "an XGBoost model in the binary format that XGBoost 3 no longer reads"),
 )
+_PICKLED: dict[str, Format] = {
+    "xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost",
+}  # fmt: skip
+_BLANKS = b"\xef\xbb\xbf \t\r\n"
+_UBJSON = re.compile(rb"\A\{(?:L\x00{7}|l\x00{3}|I\x00|[iU])\x07(?:learner|version)")
+_LIGHTGBM = re.compile(rb"\Atree\r?\nversion=v\d")
 _PICKLE_TEXT = re.compile(rb"\A(?:\(?c[\w.]+\n[\w.]+\n|\(lp|\(dp|\(i[\w.]+\n)")
-_VERSION = re.compile(
-    rb"_sklearn_version(?:\x94|[qr].{1,4}?)?(?:\x8c.|X.\x00\x00\x00)(\d+\.\d+[\w.+]*?)(?=[\x94qrusbh])",
-    re.DOTALL,
-)
-_SKOPS_VERSION = re.compile(rb'"_sklearn_version".{0,300}?(\d+\.\d+(?:\.\d+)?[\w.+]*)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +76,10 @@ def detect_flavor(path: Path) -> Flavor:
         return Flavor(format="ONNX", loader="onnx")
     if _is_pickle(head):
         return _detect_pickle(path, compression=None)
-    compression = _compression(head)
+    native = _detect_native(path, head)
+    if native is not None:
+        return native
+    compression = compression_of(head)
     if compression is not None:
         return _detect_compressed(path, compression, head)
     kind = describe_bytes(head, size)
@@ -94,26 +88,8 @@ def detect_flavor(path: Path) -> Flavor:
     raise _unreadable(
         path,
         f"it holds {kind}, first bytes {_show(head)}, not a model",
-        "give a scikit-learn model (joblib, pickle, skops) or an ONNX file",
+        WANTED,
     )
-
-
-def find_training_version(path: Path, flavor: Flavor) -> str | None:
-    """Find the scikit-learn version that saved the model, without opening it; None: not told."""
-    if flavor.loader == "onnx":
-        return None
-    if flavor.loader == "skops":
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read("schema.json")
-        found = _SKOPS_VERSION.search(text)
-        return found[1].decode() if found else None
-    tail = b""
-    for chunk in unpacked(path, flavor.compression):
-        found = _VERSION.search(tail + chunk)
-        if found:
-            return found[1].decode()
-        tail = chunk[-256:]
-    return None
 
 
 def describe_bytes(head: bytes, size: int) -> str:
@@ -144,10 +120,6 @@ def _is_pickle(head: bytes) -> bool:
     if head[:1] == b"\x80" and len(head) > 1 and 2 <= head[1] <= 5:
         return True
     return _PICKLE_TEXT.match(head) is not None
-
-
-def _compression(head: bytes) -> str | None:
-    return next((name for magic, name in _COMPRESSIONS if head.startswith(magic)), None)
 
 
 def _is_onnx(path: Path) -> bool:
@@ -182,7 +154,66 @@ def _detect_pickle(path: Path, *, compression: str | None) -> Flavor:
             "upload it again and compare its size and digest",
         )
     loader: Loader = "joblib" if wrapped or compression else "pickle"
-    return Flavor(format="SKLearn", loader=loader, compression=compression)
+    return Flavor(
+        format=_format_of_pickle(path, compression), loader=loader, compression=compression
+    )
+
+
+def _format_of_pickle(path: Path, compression: str | None) -> Format:
+    """The framework of the outermost object: the first class that the pickle names."""
+    start = next(unpacked(path, compression), b"")[:_HEAD]
+    texts: list[str] = []
+    try:
+        for opcode, argument, _ in pickletools.genops(start):
+            if opcode.name == "GLOBAL":
+                texts = [str(argument).split(" ")[0]]
+                break
+            if opcode.name == "STACK_GLOBAL":
+                texts = texts[-2:]
+                break
+            if isinstance(argument, str):
+                texts.append(argument)
+    except ValueError:  # only the start was given; what came before it ends is enough
+        texts = texts[-2:]
+    root = texts[0].split(".")[0] if texts else ""
+    return _PICKLED.get(root, "SKLearn")
+
+
+def _detect_native(path: Path, head: bytes) -> Flavor | None:
+    """XGBoost's JSON and UBJSON, LightGBM's text, CatBoost's binary and JSON."""
+    if head.startswith(b"CBM1"):
+        return Flavor(format="CatBoost", loader="catboost")
+    if _UBJSON.match(head):
+        return Flavor(format="XGBoost", loader="xgboost")
+    if _LIGHTGBM.match(head):
+        if b"\nend of trees" not in path.read_bytes():
+            raise _unreadable(
+                path,
+                "it is cut short: it starts like a LightGBM model and has no line 'end of trees'",
+                "upload it again and compare its size and digest",
+            )
+        return Flavor(format="LightGBM", loader="lightgbm")
+    if head.lstrip(_BLANKS)[:1] != b"{":
+        return None
+    try:
+        held = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise _unreadable(
+            path,
+            f"it starts like JSON and does not parse ({error}), so it is cut short or damaged",
+            "upload it again and compare its size and digest",
+        ) from error
+    if isinstance(held.get("learner"), dict):
+        return Flavor(format="XGBoost", loader="xgboost")
+    if "features_info" in held and ("oblivious_trees" in held or "trees" in held):
+        return Flavor(format="CatBoost", loader="catboost")
+    if "tree_info" in held:
+        raise _unreadable(
+            path,
+            "it holds what LightGBM's dump_model gives, which cannot be opened again",
+            "save the model with booster.save_model",
+        )
+    return None
 
 
 def _detect_compressed(path: Path, compression: str, head: bytes) -> Flavor:
@@ -206,7 +237,7 @@ def _detect_compressed(path: Path, compression: str, head: bytes) -> Flavor:
             path,
             f"it is {compression}-compressed and holds {describe_bytes(inner[:_HEAD], len(inner))} "
             f"inside, first bytes {_show(inner)}, not a model",
-            "give the model file itself (joblib, pickle, skops or ONNX)",
+            "give the model file itself",
         )
     return _detect_pickle(path, compression=compression)
 
@@ -215,14 +246,15 @@ def _detect_zip(path: Path, head: bytes) -> Flavor:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
+            schema = archive.read("schema.json") if "schema.json" in names else None
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise _unreadable(
             path,
             f"it starts like a zip archive ({_show(head)}) but has no index, so it is cut short",
             "upload it again and compare its size and digest",
         ) from error
-    if "schema.json" in names:
-        return Flavor(format="SKLearn", loader="skops")
+    if schema is not None:
+        return Flavor(format=_format_of_skops(schema), loader="skops")
     kind = "a zip archive without skops' schema.json"
     if any(name.endswith("data.pkl") for name in names):
         kind = "a PyTorch file"
@@ -235,60 +267,18 @@ def _detect_zip(path: Path, head: bytes) -> Flavor:
     raise _unreadable(
         path,
         f"it holds {kind}, first bytes {_show(head)}",
-        "give a scikit-learn model (joblib, pickle, skops) or an ONNX file",
+        WANTED,
     )
 
 
-def unpacked(path: Path, compression: str | None) -> Iterator[bytes]:
-    """Yield the content, decompressed, in chunks; at most `MAX_UNPACKED_BYTES`."""
-    total = 0
-    with _open(path, compression) as stream:
-        while chunk := stream.read(_CHUNK):
-            total += len(chunk)
-            if total > MAX_UNPACKED_BYTES:
-                raise OSError(f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
-            yield chunk
-
-
-def _open(path: Path, compression: str | None) -> io.BufferedIOBase:
-    match compression:
-        case "gzip":
-            return gzip.open(path, "rb")
-        case "bz2":
-            return bz2.open(path, "rb")
-        case "xz" | "lzma":
-            return lzma.open(path, "rb")
-        case "zlib":
-            return io.BufferedReader(_ZlibStream(path))
-        case _:
-            return path.open("rb")
-
-
-class _ZlibStream(io.RawIOBase):
-    """A zlib stream as a file: the standard library has readers for its cousins only."""
-
-    def __init__(self, path: Path) -> None:
-        self._source = path.open("rb")
-        self._zlib = zlib.decompressobj()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)
-        while not self._zlib.eof:
-            data = self._zlib.unconsumed_tail or self._source.read(_CHUNK)
-            if not data:
-                raise EOFError("the stream ends before its end marker")
-            content = self._zlib.decompress(data, len(view))
-            if content:
-                view[: len(content)] = content
-                return len(content)
-        return 0
-
-    def close(self) -> None:
-        self._source.close()
-        super().close()
+def _format_of_skops(schema: bytes) -> Format:
+    """The framework of the outermost object."""
+    try:
+        held = orjson.loads(schema)
+    except orjson.JSONDecodeError:
+        return "SKLearn"
+    module = str(held.get("__module__", "")) if isinstance(held, dict) else ""
+    return _PICKLED.get(module.split(".")[0], "SKLearn")
 
 
 def _show(head: bytes) -> str:

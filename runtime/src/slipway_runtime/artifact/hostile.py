@@ -37,9 +37,16 @@ def read_converted(folder: Path, *, build: BuildRequest, model_digest: str) -> M
         raise _rejected(f'"{odd}" is there or missing against the manifest')
     if manifest.runtime == "Native":
         digest, _ = hash_file(folder / manifest.files.model)
-        if digest != model_digest:
+        if digest != model_digest and digest not in _fetched_digests(folder.parent / "fetched"):
             raise _rejected(f"the native file has digest {digest}, fetched was {model_digest}")
     return manifest
+
+
+def _fetched_digests(fetched: Path) -> Iterator[str]:
+    """Digests of the files of a model that came as a folder; `convert` cannot write there."""
+    model = fetched / "model"
+    for name in _list_plain(model) if model.is_dir() else ():
+        yield hash_file(model / name)[0]
 
 
 def _check_identity(manifest: Manifest, *, build: BuildRequest, model_digest: str) -> None:

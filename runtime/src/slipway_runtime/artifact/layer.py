@@ -1,7 +1,7 @@
 """The one layer of an artifact: a folder as a tar+gzip that is the same for the same files.
 
 Writing: sorted names, no times, no owners; a file whose bytes are there already (the model stands
-in the Bento too) is a hard link to the first. Reading: our own extractor, which takes plain files,
+in the Bento too) is a hard link to the first. Reading: by `Unpacker`, which takes plain files,
 folders and links to files that it has just written, and counts what it writes; a registry's bytes
 are as hostile as any.
 """
@@ -12,19 +12,13 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
-from slipway_runtime.artifact.member_names import MemberNames, show_name
 from slipway_runtime.artifact.tar_reading import UNREADABLE, TarTooLarge, open_tar, tar_problem
-from slipway_runtime.errors import BuildError
+from slipway_runtime.artifact.unpacker import Unpacker
 
 _LEVEL = 3  # models are mostly floats: more effort saves little and costs seconds
-_CHUNK = 1 << 20
 _LINKED_BYTES = 4096  # below that a link saves nothing: a tar goes by blocks of 512 bytes
-MAX_ENTRIES = 10_000
-# Trees and sparse weights shrink well; a bomb shrinks a thousandfold.
-MAX_RATIO = 200
-RATIO_FREE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,61 +81,52 @@ def extract_layer(stream: IO[bytes], folder: Path, *, packed_bytes: int, limit_b
         BuildError: `ArchiveUnsafe` (a member is named) or `ArchiveTooLarge`.
         OSError: the folder cannot be written.
     """
-    most = min(limit_bytes, max(RATIO_FREE_BYTES, packed_bytes * MAX_RATIO))
-    names = MemberNames()
-    files: set[str] = set()
-    written = 0
-    try:
-        with open_tar(stream) as archive:
-            for member in archive:
-                if len(names) >= MAX_ENTRIES:
-                    raise _too_large(f"more than {MAX_ENTRIES} entries")
-                name = _check_member(member, names, files)
-                written += member.size
-                if written > most:
-                    raise _too_large(f"more than {most} bytes")
-                target = folder / name
-                if member.isdir():
-                    target.mkdir(parents=True, exist_ok=True)
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                files.add(name)
-                if member.islnk():
-                    target.hardlink_to(folder / member.linkname)
-                    continue
-                source = archive.extractfile(member)
-                if source is None:
-                    raise _unsafe(name, "is not a plain file")
-                with target.open("xb") as out:
-                    while chunk := source.read(_CHUNK):
-                        out.write(chunk)
-    except TarTooLarge as error:
-        raise _too_large(str(error)) from error
-    except UNREADABLE as error:
-        raise _unsafe("(the archive)", f"cannot be read: {error}") from error
-
-
-def _check_member(member: tarfile.TarInfo, names: MemberNames, files: set[str]) -> str:
-    """The member's name, checked. `files`: the plain files and links written so far."""
-    why = _link_problem(member, files) if member.islnk() else tar_problem(member)
-    why = why or names.problem(member.name, is_folder=member.isdir())
-    if why is not None:
-        raise _unsafe(member.name, why)
-    return names.add(member.name, is_folder=member.isdir())
-
-
-def _link_problem(member: tarfile.TarInfo, files: set[str]) -> str | None:
-    if member.linkname not in files:
-        return "links to no file before it"
-    return "is a link with bytes of its own" if member.size else None
-
-
-def _unsafe(name: str, why: str) -> BuildError:
-    return BuildError(
-        "ArchiveUnsafe",
-        f"Will not unpack the artifact: member {show_name(name)} {why}; publish it again.",
+    unpacker = Unpacker(
+        folder,
+        what="the artifact",
+        action="publish it again",
+        packed_bytes=packed_bytes,
+        limit_bytes=limit_bytes,
     )
+    extract_tar(stream, unpacker, mode="r|gz", links=True)
 
 
-def _too_large(why: str) -> BuildError:
-    return BuildError("ArchiveTooLarge", f"Will not unpack the artifact: it holds {why}.")
+def extract_tar(
+    stream: IO[bytes], unpacker: Unpacker, *, mode: Literal["r|gz", "r|*"], links: bool = False
+) -> None:
+    """Hand every member of a tar to the unpacker; hard links only where `links` are expected.
+
+    Raises:
+        BuildError: `ArchiveUnsafe` or `ArchiveTooLarge`.
+    """
+    try:
+        with open_tar(stream, mode=mode) as archive:
+            for member in archive:
+                if links and member.islnk():
+                    _add_link(member, unpacker)
+                else:
+                    _add_member(archive, member, unpacker)
+    except TarTooLarge as error:
+        raise unpacker.too_large(str(error)) from error
+    except UNREADABLE as error:
+        raise unpacker.unsafe("(the archive)", f"cannot be read: {error}") from error
+
+
+def _add_link(member: tarfile.TarInfo, unpacker: Unpacker) -> None:
+    if member.size:
+        raise unpacker.unsafe(member.name, "is a link with bytes of its own")
+    unpacker.add_link(member.name, member.linkname)
+
+
+def _add_member(archive: tarfile.TarFile, member: tarfile.TarInfo, unpacker: Unpacker) -> None:
+    why = tar_problem(member)
+    if why is not None:
+        raise unpacker.unsafe(member.name, why)
+    if member.isdir():
+        unpacker.add_folder(member.name)
+        return
+    unpacker.expect(member.size)
+    source = archive.extractfile(member)
+    if source is None:
+        raise unpacker.unsafe(member.name, "is not a plain file")
+    unpacker.add_file(member.name, source)

@@ -14,12 +14,12 @@ from slipway_runtime.contract import MANIFEST_SCHEMA
 MAX_MANIFEST_BYTES = 16 << 20
 
 Scalar = bool | int | float | str | None
-Format = Literal["SKLearn", "ONNX"]
+Format = Literal["SKLearn", "XGBoost", "LightGBM", "CatBoost", "ONNX"]
 Runtime = Literal["ONNX", "Native"]
 Task = Literal["Classification", "Regression", "Clustering", "OutlierDetection", "Transform"]
 Role = Literal["Label", "Probabilities", "Value", "Scores", "Transformed"]
 Kind = Literal["Numerical", "Categorical", "Text", "Boolean"]
-Loader = Literal["onnx", "joblib", "pickle", "skops"]
+Loader = Literal["onnx", "joblib", "pickle", "skops", "xgboost", "lightgbm", "catboost"]
 Verdict = Literal["Verified", "Exceeded", "NotVerified", "NotNeeded"]
 Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",

@@ -121,13 +121,7 @@ class FileSink:
         Raises:
             BuildError: `DigestMismatch`, showing both.
         """
-        actual = self.digest
-        if digest is not None and digest != actual:
-            raise BuildError(
-                "DigestMismatch",
-                f"Will not use {self._what}: its digest is {actual}, asked for was {digest}; "
-                "the file changed, or the digest in the spec is another file's.",
-            )
+        actual = check_digest(self.digest, digest, what=self._what)
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()
@@ -143,3 +137,18 @@ class FileSink:
         """Leave no half file."""
         self._stream.close()
         self._partial.unlink(missing_ok=True)
+
+
+def check_digest(actual: str, wanted: str | None, *, what: str) -> str:
+    """Compare with the wanted digest, if there is one; returns the actual.
+
+    Raises:
+        BuildError: `DigestMismatch`, showing both.
+    """
+    if wanted is not None and wanted != actual:
+        raise BuildError(
+            "DigestMismatch",
+            f"Will not use {what}: its digest is {actual}, asked for was {wanted}; "
+            "the file changed, or the digest in the spec is another file's.",
+        )
+    return actual

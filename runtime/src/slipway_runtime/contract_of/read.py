@@ -1,6 +1,6 @@
-"""Reads columns, kinds, categories and ranges out of a fitted scikit-learn model.
+"""Reads columns, kinds, categories and ranges out of a fitted model of scikit-learn or a booster.
 
-Pure: looks at attributes, runs nothing. `read_model` first, then `merge_samples` where there are
+Looks at attributes, asks no row. `read_model` first, then `merge_samples` where there are
 samples; `convert.step` calls both.
 """
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from slipway_runtime.contract_of.booster import booster_names, booster_width
 from slipway_runtime.contract_of.lane import Lane
 from slipway_runtime.contract_of.reading import (
     ColumnReading,
@@ -61,14 +62,27 @@ def read_model(model: object, sample_names: tuple[str, ...] = ()) -> ModelReadin
     return ModelReading(feeding=feeding, columns=columns, named=named)
 
 
-def merge_samples(reading: ModelReading, samples: Table) -> ModelReading:
+def merge_samples(reading: ModelReading, samples: Table, *, typical: bool = True) -> ModelReading:
     """Add what rows like the training rows show: kinds, ranges, categories, missing values.
 
     What the model itself tells is kept; `source` is Samples where its ranges or categories come
-    from the rows.
+    from the rows. Rows that are no more than an example (`typical` False) tell no ranges and no
+    categories.
     """
+    merged = (_merge_column(column, samples[column.name]) for column in reading.columns)
+    if typical:
+        return reading.with_columns(tuple(merged))
     return reading.with_columns(
-        tuple(_merge_column(column, samples[column.name]) for column in reading.columns)
+        tuple(
+            replace(
+                new,
+                minimum=old.minimum,
+                maximum=old.maximum,
+                categories=old.categories,
+                source=old.source,
+            )
+            for old, new in zip(reading.columns, merged, strict=True)
+        )
     )
 
 
@@ -107,13 +121,13 @@ def _names(model: object, first: object) -> tuple[str, ...] | None:
         names = getattr(part, "feature_names_in_", None)
         if names is not None:
             return tuple(str(name) for name in names)
-    return None
+    return booster_names(first)
 
 
 def _width(model: object, first: object) -> int | None:
     for part in (model, first, last_step(model)):
         width = getattr(part, "n_features_in_", None)
-        if isinstance(width, int | np.integer):
+        if isinstance(width, int | np.integer) and width:
             return int(width)
     # IsotonicRegression takes one column and counts none.
-    return 1 if hasattr(first, "X_thresholds_") else None
+    return 1 if hasattr(first, "X_thresholds_") else booster_width(first)

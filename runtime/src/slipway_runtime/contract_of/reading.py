@@ -23,6 +23,7 @@ Feeding = Literal["Frame", "Matrix", "Texts"]
 class ColumnReading:
     """One input column, as far as the model tells.
 
+    `coded`: the model was trained on a pandas column of categories and wants one.
     `points` are values at which the model changes its mind exactly (thresholds on the raw value),
     `near` values around which it does (behind a scaler), `twins` values that float32 cannot tell
     from a threshold beside them, `centre` and `spread` where its data lay.
@@ -45,6 +46,7 @@ class ColumnReading:
     spread: float | None = None
     words: tuple[str, ...] = ()
     used: bool = True
+    coded: bool = False
     source: Literal["Model", "Samples"] = "Model"
 
     @property

@@ -10,6 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from slipway_runtime.boosters.known import framework_of
+from slipway_runtime.contract_of.booster import walk_booster
 from slipway_runtime.contract_of.lane import (
     Lanes,
     as_vector,
@@ -32,6 +34,8 @@ def walk(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     step = unwrap(step)
     if step is None or step == "passthrough":
         return lanes
+    if framework_of(step) is not None:
+        return walk_booster(step, lanes, columns)
     for attribute, handler in _HANDLERS:
         if hasattr(step, attribute):
             return handler(step, lanes, columns)

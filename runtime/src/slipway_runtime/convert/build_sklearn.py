@@ -1,4 +1,4 @@
-"""Builds a scikit-learn model: load, read, ask, convert, prove, measure."""
+"""Builds a model of scikit-learn or a booster: load, read, ask, convert, prove, measure."""
 
 import math
 from dataclasses import replace
@@ -11,6 +11,7 @@ from slipway_runtime.artifact.flavor import Flavor
 from slipway_runtime.artifact.manifest import (
     Column,
     Contract,
+    Fallback,
     Files,
     Golden,
     Measured,
@@ -20,9 +21,12 @@ from slipway_runtime.artifact.manifest import (
     Signature,
     Worst,
 )
+from slipway_runtime.artifact.mlflow_model import MlflowModel
+from slipway_runtime.boosters.open import installed_frameworks
 from slipway_runtime.contract_of.read import merge_samples, read_model
 from slipway_runtime.contract_of.reading import ModelReading, Table, row_count, take
 from slipway_runtime.contract_of.samples import Raw, align_samples, read_samples
+from slipway_runtime.contract_of.stated import state_columns, use_example
 from slipway_runtime.contract_of.unwrap import describe
 from slipway_runtime.convert.built import (
     NO_DIGEST,
@@ -35,7 +39,7 @@ from slipway_runtime.convert.built import (
 )
 from slipway_runtime.convert.decide import Decision, decide_runtime
 from slipway_runtime.convert.from_sklearn import OPSET, list_inputs
-from slipway_runtime.convert.load import Loaded, load_model
+from slipway_runtime.convert.load import Loaded, installed_version, load_model, other_versions
 from slipway_runtime.convert.native import measure_native
 from slipway_runtime.convert.original import Original, Outputs, open_original
 from slipway_runtime.convert.session import Runner, feeds_of
@@ -56,19 +60,27 @@ def build_sklearn(
     runtime: Literal["Auto", "ONNX", "Native"],
     unpickle: Literal["Sandboxed", "Never"],
     run: Runner,
+    told: MlflowModel | None = None,
 ) -> Built:
     """Build the model in `model_file`.
+
+    Args:
+        told: what an MLflow directory says of it; its input example stands in for samples.
 
     Raises:
         BuildError: see `load_model`, `read_samples`, `ask_original`, `decide_runtime`.
     """
     raw = read_samples(samples_file) if samples_file is not None else None
-    loaded = load_model(model_file, flavor, unpickle=unpickle)
-    reading, samples = read_columns(loaded.model, raw, samples_file)
+    versions = told.versions if told is not None else None
+    loaded = load_model(model_file, flavor, unpickle=unpickle, stated=versions)
+    reading, samples = read_columns(loaded.model, raw, samples_file, told=told)
     original = open_original(loaded.model, reading)
     evidence = _gather(loaded, original, samples, runtime=runtime)
     original = replace(original, reading=confirm_missing(original, evidence))
-    decision = decide_runtime(original, evidence, runtime=runtime, run=run)
+    try:
+        decision = decide_runtime(original, evidence, runtime=runtime, run=run)
+    except BuildError as error:
+        raise _refuse_with_versions(error, loaded) from error
     return _assemble(
         original=original,
         evidence=evidence,
@@ -77,26 +89,29 @@ def build_sklearn(
         flavor=flavor,
         model_file=model_file,
         run=run,
+        typical=raw is not None,
     )
 
 
 def read_columns(
-    model: object, raw: Raw | None, samples_file: Path | None
+    model: object, raw: Raw | None, samples_file: Path | None, *, told: MlflowModel | None = None
 ) -> tuple[ModelReading, Table | None]:
     """Read the model's columns, and the samples as it wants them.
 
     Raises:
         BuildError: `SamplesInvalid`, when neither tells what the columns are, or they do not fit.
     """
-    reading = read_model(model, tuple(raw or ()))
+    stated = told.columns if told is not None else ()
+    reading = read_model(model, tuple(raw or (column.name for column in stated)))
     if reading is None:
         raise BuildError(
             "SamplesInvalid",
             f"{describe(model)} does not tell how many columns it takes; "
             "give rows like the training rows in spec.model.samples.",
         )
+    reading = state_columns(reading, stated)
     if raw is None or samples_file is None:
-        return reading, None
+        return use_example(reading, told.example if told is not None else None)
     samples = align_samples(raw, reading, samples_file)
     reading = merge_samples(reading, samples)
     total = row_count(samples)
@@ -111,19 +126,18 @@ def _gather(loaded: Loaded, original: Original, samples: Table | None, *, runtim
     Where it answers no row, a native model cannot be described; ONNX can, and goes on unproven
     with the probes if it was asked for.
     """
-    trained = loaded.training_versions.get("scikit-learn")
-    installed = list_versions("scikit-learn")["scikit-learn"]
+    other = other_versions(loaded.training_versions)
     try:
         probes = make_probes(original.reading, samples)
         evidence = ask_original(original, samples, probes)
     except BuildError as error:
-        if trained and trained != installed:
-            raise _mismatch(original, trained, installed, error.message) from error
+        if other:
+            raise _mismatch(original, other[0], error.message) from error
         raise
     if evidence.answers:
         return evidence
-    if trained and trained != installed:
-        raise _mismatch(original, trained, installed, evidence.refusal)
+    if other:
+        raise _mismatch(original, other[0], evidence.refusal)
     if runtime == "ONNX":
         return replace(evidence, rows=probes)
     raise BuildError(
@@ -133,13 +147,38 @@ def _gather(loaded: Loaded, original: Original, samples: Table | None, *, runtim
     )
 
 
-def _mismatch(original: Original, trained: str, installed: str, why: str | None) -> BuildError:
+def _mismatch(original: Original, other: tuple[str, str, str], why: str | None) -> BuildError:
+    name, then, now = other
     return BuildError(
         "ModelVersionMismatch",
-        f"{describe(original.model)} was saved with scikit-learn {trained} and does not answer "
-        f"with {installed} ({why}); train and save it with scikit-learn {installed}, or run "
-        f"slipway-runtime beside scikit-learn {trained}.",
+        f"{describe(original.model)} was saved with {name} {then} and does not answer "
+        f"with {now} ({why}); train and save it with {name} {now}, or run "
+        f"slipway-runtime beside {name} {then}.",
     )
+
+
+def _other_version(loaded: Loaded) -> str | None:
+    """A conversion that is not proven may be another version's doing: the sentence to add."""
+    for name, then, now in other_versions(loaded.training_versions):
+        return (
+            f"It was trained with {name} {then} and opened with {now}; train and save it with "
+            f"{name} {now}."
+        )
+    return None
+
+
+def _refuse_with_versions(error: BuildError, loaded: Loaded) -> BuildError:
+    told = _other_version(loaded)
+    if told is None or error.reason not in ("ConversionUnsupported", "ParityExceeded"):
+        return error
+    return BuildError("ModelVersionMismatch", f"{error.message} {told}")
+
+
+def _explain_versions(fallback: Fallback | None, loaded: Loaded) -> Fallback | None:
+    told = _other_version(loaded)
+    if fallback is None or told is None:
+        return fallback
+    return Fallback(reason="ModelVersionMismatch", message=f"{fallback.message} {told}")
 
 
 def _assemble(
@@ -151,6 +190,7 @@ def _assemble(
     flavor: Flavor,
     model_file: Path,
     run: Runner,
+    typical: bool,
 ) -> Built:
     answers, served = evidence.answers, decision.onnx
     limit = evidence.sample_rows or row_count(evidence.rows)
@@ -175,14 +215,14 @@ def _assemble(
         model=ModelFacts(
             uri="",
             digest=NO_DIGEST,
-            format="SKLearn",
+            format=flavor.format,
             estimator=describe(loaded.model),
             task=original.task,
             training_versions=loaded.training_versions,
             warnings=loaded.warnings,
         ),
         runtime="ONNX" if served else "Native",
-        fallback=decision.fallback,
+        fallback=_explain_versions(decision.fallback, loaded),
         files=Files(model="model.onnx", loader="onnx")
         if served
         else Files(model=f"native/{model_file.name}", loader=flavor.loader),
@@ -191,14 +231,14 @@ def _assemble(
         signature=Signature(inputs=inputs, outputs=outputs),
         contract=Contract(columns=columns),
         parity=_parity(original, evidence, decision),
-        baseline=_baseline(evidence, columns, answers, outputs),
+        baseline=_baseline(evidence, columns, answers, outputs) if typical else None,
         golden=Golden(
             source=_source(evidence),
             rows=golden_rows(evidence.rows, chosen),
             outputs=golden_outputs(answers, chosen),
         ),
         measured=measured,
-        converters=list_versions("skl2onnx", "onnx", "onnxruntime", "scikit-learn"),
+        converters=_converters(loaded),
     )
 
 
@@ -207,6 +247,13 @@ def _source(evidence: Evidence) -> Literal["Samples", "Probes", "Signature"]:
     if evidence.sample_rows:
         return "Samples"
     return "Probes" if evidence.answers else "Signature"
+
+
+def _converters(loaded: Loaded) -> dict[str, str]:
+    versions = list_versions("skl2onnx", "onnx", "onnxruntime", "scikit-learn")
+    for framework in installed_frameworks(loaded.model):
+        versions[framework] = installed_version(framework) or ""
+    return versions
 
 
 def _parity(original: Original, evidence: Evidence, decision: Decision) -> Parity:

@@ -13,6 +13,10 @@ import numpy as np
 from onnx import TensorProto
 
 from slipway_runtime.artifact.manifest import Datatype, InputTensor
+from slipway_runtime.boosters.exactness import find_inexact
+from slipway_runtime.boosters.forest import NotRead
+from slipway_runtime.boosters.known import framework_of
+from slipway_runtime.boosters.write_onnx import booster_converters
 from slipway_runtime.contract_of.reading import ColumnReading
 from slipway_runtime.contract_of.unwrap import first_step, last_step, nested
 from slipway_runtime.convert.graph import (
@@ -31,6 +35,7 @@ from slipway_runtime.convert.rewrite import (
     has_sparse_encoding,
     rewrite_for_onnx,
 )
+from slipway_runtime.convert.sparse_rows import hides_zeros
 from slipway_runtime.convert.tree_missing import send_missing_like_sklearn
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -78,6 +83,8 @@ def list_attempts(original: Original) -> tuple[Attempt, ...]:
     falls on either side in float32, and only rows like the training rows would show it.
     """
     parts, end = list(nested(original.model)), last_step(original.model)
+    if any(framework_of(part) is not None for part in parts):
+        return (_attempt_booster(original),)
     has_probabilities = any(output.role == "Probabilities" for output in original.outputs)
     attempts = [Attempt(name="float32")]
     if has_probabilities:
@@ -93,12 +100,24 @@ def list_attempts(original: Original) -> tuple[Attempt, ...]:
     return tuple(attempts)
 
 
+def _attempt_booster(original: Original) -> Attempt:
+    """The one exact way: thresholds of boosters are values of the training rows, to the last bit.
+
+    Whatever is calculated before them is calculated in float64, and LightGBM compares in it.
+    """
+    if framework_of(original.model) in ("xgboost", "catboost"):
+        return Attempt(name="float32")
+    return Attempt(name="float64 up to the trees", double=True)
+
+
 def is_table(original: Original) -> bool:
     """Whether the model gets one input a column: when it picks columns, or they differ in type."""
     reading = original.reading
     if reading.feeding == "Texts":
         return True
     if len({column.values for column in reading.columns}) > 1:
+        return True
+    if any(column.coded for column in reading.columns):
         return True
     return reading.named and hasattr(first_step(original.model), "transformers_")
 
@@ -121,6 +140,12 @@ def convert_sklearn(
 
     model = rewrite_for_onnx(original.model, dense=attempt.dense, cast=attempt.double)
     own = own_converters()
+    try:
+        boosters = booster_converters(
+            nested(model), last_step(model), hides_zeros=hides_zeros(original)
+        )
+    except NotRead as error:
+        raise Unsupported(f"it holds {error}", final=True) from error
     inputs = list_inputs(original, number="FP64" if attempt.double else "FP32")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -131,9 +156,9 @@ def convert_sklearn(
                 initial_types=[(tensor.name, _tensor_type(tensor)) for tensor in inputs],
                 options=_options(model, original),
                 target_opset=dict(OPSET),
-                custom_conversion_functions=own.converters,
-                custom_shape_calculators=own.shapes,
-                custom_parsers=own.parsers,
+                custom_conversion_functions=own.converters | boosters.functions,
+                custom_shape_calculators=own.shapes | boosters.shapes,
+                custom_parsers=own.parsers | boosters.parsers,
             )
         except (exceptions.MissingShapeCalculator, exceptions.MissingConverter) as error:
             raise Unsupported(_first_sentence(error), final=True) from error
@@ -144,6 +169,9 @@ def convert_sklearn(
     foreign = foreign_parts(onnx_model)
     if foreign:
         raise Unsupported(f"the conversion needs {foreign}, which is not standard ONNX")
+    inexact = find_inexact(onnx_model) if boosters.functions else None
+    if inexact:
+        raise Unsupported(f"ONNX calculates {inexact} in float32 before the trees", final=True)
     send_missing_like_sklearn(onnx_model, model)
     finish_graph(onnx_model, _wanted(onnx_model, original, flat))
     if attempt.ties:

@@ -1,4 +1,4 @@
-"""Opens a scikit-learn model file, and tells in one sentence why it cannot be opened.
+"""Opens a model file of scikit-learn or a booster, or tells in one sentence why it cannot.
 
 Runs only inside the sandbox of the build (or of the model worker): unpickling runs the file's
 code. The file's kind is known before (`artifact.flavor`).
@@ -9,18 +9,24 @@ import pickle
 import re
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from slipway_runtime.artifact.flavor import Flavor, find_training_version
+from slipway_runtime.artifact.flavor import Flavor
+from slipway_runtime.artifact.training_versions import find_training_versions
+from slipway_runtime.boosters.known import FRAMEWORKS, framework_of
+from slipway_runtime.boosters.open import PACKAGES, give_estimator, open_native
 from slipway_runtime.contract_of.unwrap import is_estimator, last_step, unwrap
 from slipway_runtime.errors import BuildError
 from slipway_runtime.scan import scan_model, watch_globals
 from slipway_runtime.scan.model import unsafe
 
-_LIBRARIES = ("sklearn", "numpy", "scipy")  # what they lack is a matter of versions
+_LIBRARIES = ("sklearn", "numpy", "scipy", *FRAMEWORKS)  # what they lack is a matter of versions
+_FRAMEWORK_PACKAGES = ("scikit-learn", *FRAMEWORKS)
+_DISTRIBUTIONS = {"xgboost": ("xgboost-cpu", "xgboost")}
 _NAMED_TYPES = 8
 _WARNING_CHARACTERS = 600
 _MODULE = re.compile(r"No module named '([^']+)'")
@@ -40,19 +46,30 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
-def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Never"]) -> Loaded:
-    """Open the scikit-learn model at `path`.
+def load_model(
+    path: Path,
+    flavor: Flavor,
+    *,
+    unpickle: Literal["Sandboxed", "Never"],
+    stated: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Open the model at `path`.
+
+    Args:
+        stated: training versions that are told beside the file (by an MLflow directory); the file's
+            own word goes first.
 
     Raises:
-        BuildError: `ModelUnsafe`, `ModelVersionMismatch`, `ModelUnreadable`, `OutOfMemory`.
+        BuildError: `ModelUnsafe`, `ModelVersionMismatch`, `ModelUnreadable`, `OutOfMemory`,
+            `TrainingEnvironmentUnavailable`.
     """
-    trained = find_training_version(path, flavor)
-    installed = metadata.version("scikit-learn")
-    if unpickle == "Never" and flavor.loader != "skops":
+    trained = {**(stated or {}), **find_training_versions(path, flavor)}
+    if unpickle == "Never" and flavor.loader in ("joblib", "pickle"):
         raise BuildError(
             "ModelUnsafe",
             f'Reading model "{path.name}" failed: it is a {flavor.loader} file, opening it runs '
-            'its code, and spec.model.unpickle is "Never"; save it with skops.io.dump or as ONNX.',
+            'its code, and spec.model.unpickle is "Never"; save it with skops.io.dump, in the '
+            "booster's own format or as ONNX.",
         )
     takes_methods = scan_model(path, flavor)
     with (
@@ -61,7 +78,7 @@ def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Ne
     ):
         warnings.simplefilter("always")
         try:
-            model = _open(path, flavor, unpickle)
+            model = give_estimator(_open(path, flavor, unpickle))
         except BuildError:
             raise
         except MemoryError as error:
@@ -80,22 +97,45 @@ def load_model(path: Path, flavor: Flavor, *, unpickle: Literal["Sandboxed", "Ne
         except Exception as error:  # an edge: the file's own code runs here and may raise anything
             if isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.ENOSPC):
                 raise  # the scratch limit, which the supervisor names
-            raise _explain(path, error, trained=trained, installed=installed) from error
+            raise _explain(path, error, flavor, trained) from error
     _check_model(path, model)
     told = [f"{type(warning.message).__name__}: {warning.message}" for warning in caught]
-    if trained and trained != installed:
+    other = other_versions(trained)
+    if other:
         told = [
-            f"Trained with scikit-learn {trained}, opened with {installed}.",
+            *(f"Trained with {name} {then}, opened with {now}." for name, then, now in other),
             *(text for text in told if not text.startswith("InconsistentVersionWarning")),
         ]
     return Loaded(
         model=model,
-        training_versions={"scikit-learn": trained} if trained else {},
+        training_versions=trained,
         warnings=tuple(dict.fromkeys(text[:_WARNING_CHARACTERS] for text in told))[:10],
     )
 
 
+def other_versions(trained: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+    """Frameworks that trained the model in another version than is installed: name, then, now."""
+    found = []
+    for package, then in trained.items():
+        now = installed_version(package)
+        if package in _FRAMEWORK_PACKAGES and now is not None and now != then:
+            found.append((package, then, now))
+    return tuple(found)
+
+
+def installed_version(package: str) -> str | None:
+    """The installed version of a framework; None: it is not installed."""
+    for distribution in _DISTRIBUTIONS.get(package, (package,)):
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
 def _open(path: Path, flavor: Flavor, unpickle: str) -> object:
+    if flavor.loader in FRAMEWORKS:
+        return open_native(path, flavor.loader)
     if flavor.loader == "skops":
         return _open_skops(path, unpickle)
     if flavor.loader == "joblib":
@@ -135,7 +175,9 @@ def _open_skops(path: Path, unpickle: str) -> object:
     return skops.io.load(path, trusted=untrusted)
 
 
-def _explain(path: Path, error: Exception, *, trained: str | None, installed: str) -> BuildError:
+def _explain(
+    path: Path, error: Exception, flavor: Flavor, trained: Mapping[str, str]
+) -> BuildError:
     missing = _missing_class(error)
     foreign = missing is not None and missing.split()[-1].split(".")[0] not in _LIBRARIES
     if foreign:
@@ -145,18 +187,28 @@ def _explain(path: Path, error: Exception, *, trained: str | None, installed: st
             "train it with classes of installed packages (not of a script or notebook), or install "
             "the package that holds it beside slipway-runtime.",
         )
-    if trained and trained != installed:
+    other = other_versions(trained)
+    if other:
+        name, then, now = other[0]
         return BuildError(
             "ModelVersionMismatch",
-            f'Reading model "{path.name}" failed: it was saved with scikit-learn {trained} and '
-            f"cannot be opened with {installed} ({_short(error)}); train and save it with "
-            f"scikit-learn {installed}, or run slipway-runtime beside scikit-learn {trained}.",
+            f'Reading model "{path.name}" failed: it was saved with {name} {then} and '
+            f"cannot be opened with {now} ({_short(error)}); train and save it with "
+            f"{name} {now}, or run slipway-runtime beside {name} {then}.",
+        )
+    if flavor.loader in FRAMEWORKS:
+        framework = flavor.loader
+        return BuildError(
+            "ModelUnreadable",
+            f'Reading model "{path.name}" failed: {PACKAGES[framework]} cannot read it '
+            f"({_short(error)}); save it again with its save_model and the installed "
+            f"{PACKAGES[framework]} {installed_version(framework)}.",
         )
     return BuildError(
         "ModelUnreadable",
         f'Reading model "{path.name}" failed: {_short(error)}; save it again with joblib.dump, '
         "pickle.dump or skops.io.dump and the installed scikit-learn "
-        f"{installed}.",
+        f"{installed_version('scikit-learn')}.",
     )
 
 
@@ -211,6 +263,8 @@ def _check_model(path: Path, model: object) -> None:
 
 def is_fitted(model: object) -> bool:
     """Whether scikit-learn finds the estimator fitted; a pipeline's end counts for all of it."""
+    if framework_of(model) == "catboost":
+        return bool(model.is_fitted())  # type: ignore[attr-defined]
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipway_runtime.artifact.manifest import Role, Task
+from slipway_runtime.boosters.known import has_several_labels
 from slipway_runtime.contract_of.reading import ColumnReading, ModelReading, Table, row_count
 from slipway_runtime.contract_of.unwrap import last_step, unwrap
 
@@ -70,7 +71,11 @@ class Original:
         if self.reading.feeding == "Frame":
             import pandas as pd
 
-            frame = dict(zip(self.reading.names, held, strict=True))
+            frame: dict[str, Any] = dict(zip(self.reading.names, held, strict=True))
+            for column in columns:
+                if column.coded:
+                    known = list(column.categories or ())
+                    frame[column.name] = pd.Categorical(frame[column.name], categories=known)
             return pd.DataFrame(frame, index=range(row_count(table)))
         kind = object if any(values.dtype == object for values in held) else None
         return np.column_stack([values.reshape(-1, 1) for values in held]).astype(
@@ -140,6 +145,8 @@ def _classes(model: object) -> tuple[object, ...] | None:
 
 def _is_multilabel(model: object) -> bool:
     end = last_step(model)
+    if has_several_labels(end):
+        return True
     kind = str(getattr(getattr(end, "_label_binarizer", None), "y_type_", ""))
     return bool(getattr(end, "multilabel_", False)) or kind.startswith("multilabel")
 
@@ -163,7 +170,7 @@ def _answer(model: Estimator, output: Output, task: Task, rows: object) -> NDArr
 def _as_labels(values: object) -> NDArray[Any]:
     labels = np.asarray(_dense(values))
     if labels.dtype.kind in "OUS":
-        return labels.astype(str).astype(object)
+        return _flat(labels.astype(str).astype(object))
     return _flat(labels)
 
 

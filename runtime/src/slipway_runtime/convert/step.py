@@ -4,7 +4,6 @@
 proves it, and writes the manifest; it reads and writes nothing else.
 """
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -12,13 +11,17 @@ import msgspec
 
 from slipway_runtime.artifact.flavor import Flavor, detect_flavor
 from slipway_runtime.artifact.manifest import Manifest, dump_manifest
+from slipway_runtime.artifact.mlflow_model import MlflowModel, read_mlflow
+from slipway_runtime.artifact.model_folder import MARKER, digest_folder
+from slipway_runtime.artifact.oci import hash_file
 from slipway_runtime.artifact.uri import redact_uri
 from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.convert.built import Built
 from slipway_runtime.convert.session import Runner, run_session
 from slipway_runtime.errors import BuildError
+from slipway_runtime.report import read_report
 
-_FORMATS = ("Auto", "SKLearn", "ONNX")
+_FORMATS = ("Auto", "SKLearn", "XGBoost", "LightGBM", "CatBoost", "ONNX", "MLflow")
 
 
 def run_convert(request: BuildRequest, work: Path, *, run: Runner = run_session) -> None:
@@ -32,18 +35,20 @@ def run_convert(request: BuildRequest, work: Path, *, run: Runner = run_session)
     Raises:
         BuildError: every way in which a model, its samples or its conversion can be wrong.
     """
-    model_file = _only_file(work / "fetched" / "model")
-    if model_file is None:
+    model = find_model(work / "fetched" / "model")
+    if model is None:
         raise BuildError(
             "ModelNotFound",
             f'Converting model "{request.model.uri}" failed: nothing was fetched; '
             "check spec.model.uri.",
         )
-    samples_file = _only_file(work / "fetched" / "samples")
+    samples_file = find_model(work / "fetched" / "samples")
+    told = read_mlflow(model) if model.is_dir() else None
+    model_file = told.data if told is not None else model
     flavor = detect_flavor(model_file)
-    _check_format(request, flavor, model_file)
-    built = _build(request, flavor, model_file, samples_file, run)
-    manifest = _manifest(request, built, model_file)
+    _check_format(request, flavor, model_file, is_mlflow=told is not None)
+    built = _build(request, flavor, model_file, samples_file, told=told, run=run)
+    manifest = _manifest(request, built, _digest(work, model))
     _write(work / "converted", manifest, built, model_file)
 
 
@@ -52,6 +57,8 @@ def _build(
     flavor: Flavor,
     model_file: Path,
     samples_file: Path | None,
+    *,
+    told: MlflowModel | None,
     run: Runner,
 ) -> Built:
     if flavor.format == "ONNX":
@@ -68,18 +75,23 @@ def _build(
         samples_file,
         runtime=request.model.runtime,
         unpickle=request.model.unpickle,
+        told=told,
         run=run,
     )
 
 
-def _check_format(request: BuildRequest, flavor: Flavor, model_file: Path) -> None:
+def _check_format(
+    request: BuildRequest, flavor: Flavor, model_file: Path, *, is_mlflow: bool
+) -> None:
     wanted = request.model.format
     if wanted not in _FORMATS:
         raise BuildError(
             "ConversionUnsupported",
             f'Converting model "{model_file.name}" failed: spec.model.format "{wanted}" is not '
-            "built by this version; give SKLearn or ONNX.",
+            f"built by this version; give one of {', '.join(_FORMATS)}.",
         )
+    if wanted == "MLflow" and is_mlflow:
+        return
     if wanted not in ("Auto", flavor.format):
         raise BuildError(
             "ModelUnreadable",
@@ -88,11 +100,11 @@ def _check_format(request: BuildRequest, flavor: Flavor, model_file: Path) -> No
         )
 
 
-def _manifest(request: BuildRequest, built: Built, model_file: Path) -> Manifest:
+def _manifest(request: BuildRequest, built: Built, digest: str) -> Manifest:
     facts = msgspec.structs.replace(
         built.model,
         uri=redact_uri(request.model.uri),
-        digest=f"sha256:{_digest(model_file)}",
+        digest=digest,
     )
     return Manifest(
         name=request.name,
@@ -130,12 +142,20 @@ def _write(folder: Path, manifest: Manifest, built: Built, model_file: Path) -> 
     (folder / "manifest.json").write_bytes(dump_manifest(manifest))
 
 
-def _only_file(folder: Path) -> Path | None:
+def find_model(folder: Path) -> Path | None:
+    """What `fetch` left: a file, or the folder of an MLflow model; None: nothing."""
     if not folder.is_dir():
         return None
+    marker = min(folder.rglob(MARKER), key=lambda path: len(path.parts), default=None)
+    if marker is not None:
+        return marker.parent
     return next((path for path in sorted(folder.iterdir()) if path.is_file()), None)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _digest(work: Path, model: Path) -> str:
+    """The digest of what was fetched: of an archive that is gone, `fetch` alone knows it."""
+    report = read_report(work, "fetch")
+    told = report.facts.get("modelDigest") if report is not None and report.ok else None
+    if isinstance(told, str):
+        return told
+    return digest_folder(model) if model.is_dir() else hash_file(model)[0]

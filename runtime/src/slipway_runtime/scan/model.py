@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-from slipway_runtime.artifact.flavor import Flavor, unpacked
+from slipway_runtime.artifact.compressed import unpacked
+from slipway_runtime.artifact.flavor import Flavor
 from slipway_runtime.errors import BuildError
 from slipway_runtime.scan.globals import judge
 from slipway_runtime.scan.pickle_walk import MAX_FINDINGS, Damaged, Finding, walk_pickles

@@ -23,6 +23,7 @@ from sklearn.multioutput import RegressorChain
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
+from slipway_runtime.boosters.known import framework_of
 from slipway_runtime.convert.own.nodes import Nodes
 from slipway_runtime.convert.own.registry import Registry, own_converters
 
@@ -71,7 +72,7 @@ def knows_zipmap(step: object) -> bool:
     from skl2onnx._supported_operators import sklearn_operator_name_map
     from skl2onnx.common._registration import _converter_pool
 
-    if type(step) in own_converters().converters:
+    if framework_of(step) is not None or type(step) in own_converters().converters:
         return False
     converter = _converter_pool.get(sklearn_operator_name_map.get(type(step), ""))
     return converter is None or "zipmap" in (converter.get_allowed_options() or ())
