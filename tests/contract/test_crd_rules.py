@@ -308,7 +308,7 @@ CONTRACT_RULE = {"column": "a", "rule": "OutOfRange", "onViolation": "Quarantine
 DATABASE = {"name": "db", "type": "SQL", "sql": {"url": "postgresql://db/x"}}
 # path of a row of `not_yet` → documents that ask for it, each once
 NOT_YET: dict[str, list[dict[str, Any]]] = {
-    "spec.model.format": [with_model(format="XGBoost"), with_model(format="Python")],
+    "spec.model.format": [with_model(format="Keras"), with_model(format="Python")],
     "spec.model.packages": [with_model(packages=["scikit-learn==1.5.2"])],
     "spec.model.access.serviceAccountName": [with_model(access={"serviceAccountName": "reader"})],
     "spec.model.access.caBundleRef": [with_model(access={"caBundleRef": {"name": "ca"}})],
