@@ -312,9 +312,10 @@ NOT_YET: dict[str, list[dict[str, Any]]] = {
     "spec.model.packages": [with_model(packages=["scikit-learn==1.5.2"])],
     "spec.model.access.serviceAccountName": [with_model(access={"serviceAccountName": "reader"})],
     "spec.model.access.caBundleRef": [with_model(access={"caBundleRef": {"name": "ca"}})],
-    "spec.serving.batching": [
-        document({"serving": {"batching": {"mode": "Off"}}}),
-        document({"serving": {"batching": {}}}),
+    "spec.serving.batching.mode": [document({"serving": {"batching": {"mode": "On"}}})],
+    "spec.serving.batching.*": [
+        document({"serving": {"batching": {"maxRows": 8}}}),
+        document({"serving": {"batching": {"maxDelayMilliseconds": 8}}}),
     ],
     "spec.contract.onViolation": [document({"contract": {"onViolation": "Quarantine"}})],
     "spec.contract.rules[].onViolation": [document({"contract": {"rules": [CONTRACT_RULE]}})],
@@ -360,6 +361,7 @@ SUPPORTED: dict[str, dict[str, Any]] = {
     "the least": document(),
     "every format": with_model(format="SKLearn", uri="https://h/m", samples={"uri": "s3://b/k"}),
     "ONNX": with_model(format="ONNX"),
+    "no batching": document({"serving": {"batching": {"mode": "Off"}}}),
     "empty lists": document({"dependencies": [], "rollout": {"steps": []}}),
     "an empty rollout": document({"rollout": {}}),
     "Immediate": document({"rollout": {"strategy": "Immediate"}}),

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,24 @@ def test_metrics_count_requests_rows_stages_and_violations(artifacts: Path) -> N
     violations = [line for line in text.splitlines() if line.startswith("slipway_contract")]
     assert any('column="island"' in line and line.endswith(" 2.0") for line in violations)
     assert not any("height" in line for line in violations)
+
+
+def test_with_batching_off_every_request_is_asked_alone(artifacts: Path) -> None:
+    def ask(client: httpx.Client) -> None:
+        for _ in range(20):
+            client.post(INFER, json=BODY).raise_for_status()
+
+    with serving(artifacts / "iris", serving={"batching": "Off"}) as served:
+        with contextlib.ExitStack() as stack:
+            clients = [
+                stack.enter_context(httpx.Client(base_url=served.url, timeout=HANG_GUARD))
+                for _ in range(8)
+            ]
+            with ThreadPoolExecutor(len(clients)) as pool:
+                list(pool.map(ask, clients))
+        text = served.metrics()
+    count = 'slipway_stage_seconds_count{model="model",revision="abcdef0123",stage="inference"}'
+    assert f"{count} 160.0" in text
 
 
 def test_a_declared_body_beyond_the_limit_is_refused_unread(iris: Served) -> None:

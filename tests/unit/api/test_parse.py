@@ -530,7 +530,8 @@ NOT_YET: dict[str, dict[str, Any]] = {
     "spec.model.access.serviceAccountName": with_model(access={"serviceAccountName": "reader"}),
     "spec.model.access.caBundleRef": with_model(access={"caBundleRef": {"name": "ca"}}),
     "spec.model.format": with_model(format="Keras"),
-    "spec.serving.batching": document({"serving": {"batching": {"mode": "Off"}}}),
+    "spec.serving.batching.mode": document({"serving": {"batching": {"mode": "On"}}}),
+    "spec.serving.batching.maxRows": document({"serving": {"batching": {"maxRows": 8}}}),
     "spec.serving.resources.limits[nvidia.com/gpu]": document(
         {"serving": {"resources": {"limits": {"nvidia.com/gpu": 1}}}}
     ),

@@ -56,6 +56,18 @@ def list_pod_specs(cluster: Cluster) -> list[dict[str, Any]]:
     return [obj["spec"]["template"]["spec"] for kind in kinds for obj in cluster.of_kind(kind)]
 
 
+@pytest.mark.parametrize("mode", ["Auto", "Off"])
+def test_pods_are_told_of_batching_only_where_it_is_off(mode: str) -> None:
+    cluster = Cluster(settings=SETTINGS["cluster"])
+    cluster.submit("penguins", {**SPEC, "serving": {"batching": {"mode": mode}}})
+    cluster.settle("penguins")
+    (deployment,) = cluster.of_kind("Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    env = {row["name"]: row.get("value") for row in container["env"]}
+    told = json.loads(env["SLIPWAY_SERVING"]).get("batching")
+    assert told == (None if mode == "Auto" else "Off")
+
+
 def test_every_pod_is_restricted(cluster: Cluster) -> None:
     specs = list_pod_specs(cluster)
     assert len(specs) == 2

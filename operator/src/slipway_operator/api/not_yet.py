@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from slipway_operator.api.errors import SpecError
-from slipway_operator.api.vocabulary import SCHEMES, Format, Policy, RevisionOverride, Strategy
+from slipway_operator.api.vocabulary import (
+    SCHEMES,
+    BatchingMode,
+    Format,
+    Policy,
+    RevisionOverride,
+    Strategy,
+)
 
 FIELD_REASON: Final = "FieldNotYetSupported"
 SCHEME_REASON: Final = "URISchemeNotYetSupported"
@@ -56,7 +63,17 @@ FIELDS: Final = (
         path="spec.model.access.caBundleRef",
         instead="Take it out and use a certificate that is publicly trusted.",
     ),
-    NotYet(path="spec.serving.batching", instead="Take it out; every request is computed alone."),
+    NotYet(
+        path="spec.serving.batching.mode",
+        values=frozenset({BatchingMode.ON}),
+        instead="Use Auto or Off.",
+    ),
+    NotYet(
+        path="spec.serving.batching.*",
+        but=frozenset({"mode"}),
+        instead="Take it out; nothing waits for more rows, and small requests that arrive together "
+        "run together.",
+    ),
     NotYet(
         path="spec.contract.onViolation",
         values=frozenset({Policy.QUARANTINE}),

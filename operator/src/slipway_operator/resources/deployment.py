@@ -10,6 +10,7 @@ import msgspec
 
 from slipway_operator.api.defaults import default_resources
 from slipway_operator.api.quantity import read_quantity
+from slipway_operator.api.vocabulary import BatchingMode
 from slipway_operator.contract import (
     ENV_ARTIFACT,
     ENV_BIND,
@@ -84,7 +85,10 @@ def build_serving(snapshot: Snapshot) -> Json:
     """`SLIPWAY_SERVING` as docs/wire.md has it."""
     serving = snapshot.serving
     memory = read_quantity(_resources(snapshot)["limits"]["memory"])
+    # Said only where it differs, so that pods from before the field stay as they are.
+    off = {"batching": "Off"} if serving.batching.mode is BatchingMode.OFF else {}
     return {
+        **off,
         "timeoutSeconds": serving.timeout_seconds,
         "maxRequestBytes": serving.max_request_bytes,
         "maxBatchRows": serving.max_batch_rows,

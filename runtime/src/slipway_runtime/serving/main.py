@@ -156,7 +156,9 @@ def _load(settings: Settings, metrics: Metrics) -> Loaded:
         queue=cpus * _QUEUE_PER_PLACE,
         max_rows=serving.max_batch_rows,
         inline_rows=inline,
-        batch_rows=_measure_batch_rows(manifest, session, gate, inline),
+        batch_rows=0
+        if serving.batching == "Off"
+        else _measure_batch_rows(manifest, session, gate, inline),
     )
 
     def make_application() -> Any:

@@ -55,6 +55,7 @@ class Serving(_Wire, frozen=True, kw_only=True):
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10
     max_request_bytes: Positive = 1 << 20
     max_batch_rows: Positive = 1024
+    batching: Literal["Auto", "Off"] = "Auto"
     unpickle: Literal["Sandboxed", "Never"] = "Sandboxed"
     drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 20
     memory_bytes: Positive | None = None
