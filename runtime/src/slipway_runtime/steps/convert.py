@@ -15,7 +15,7 @@ from slipway_runtime.artifact.manifest import Manifest, SandboxFacts, dump_manif
 from slipway_runtime.build_request import BuildRequest, parse_build_request
 from slipway_runtime.errors import BuildError
 from slipway_runtime.report import Report, read_report, report_done
-from slipway_runtime.sandbox import BUILD_NICE, explain_exit, policy_for, run_sandboxed
+from slipway_runtime.sandbox import explain_exit, policy_for, run_sandboxed
 from slipway_runtime.settings import StepSettings
 from slipway_runtime.steps.edge import say
 from slipway_runtime.steps.summary import summarize_manifest
@@ -54,7 +54,6 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
         memory_bytes=limits.convert_memory_bytes,
         cpu_seconds=limits.convert_cpu_seconds,
         file_bytes=limits.scratch_bytes,
-        nice=BUILD_NICE,
     )
     ended = run_sandboxed(
         target="slipway_runtime.steps.convert:run_inside",
