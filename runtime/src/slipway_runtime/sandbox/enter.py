@@ -55,7 +55,6 @@ def enter(policy: SandboxPolicy, *, keep: tuple[int, ...] = ()) -> Enforcement:
     missing: list[str] = []
     libraries = library_paths()
     os.umask(0o077)
-    os.nice(policy.nice)
     _close_descriptors(keep)
     missing += _limit_resources(policy)
     enforced.append("rlimits")

@@ -33,7 +33,6 @@ _SYSTEM_PATHS = (
 )
 _PREFIX_FOLDERS = ("lib", "lib64", "share")
 _MAX_THREADS = 4
-BUILD_NICE = 10  # a model that counts for ever must not slow the ones that answer
 
 
 class SandboxPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +46,6 @@ class SandboxPolicy(msgspec.Struct, frozen=True, kw_only=True):
         file_bytes: the largest file it may write.
         open_files: the most descriptors it may hold.
         threads: how many threads numeric libraries are told to start.
-        nice: how far it steps back behind what serves on the same machine (0 to 19).
         die_with_parent: killed by the kernel when the thread that started it ends.
     """
 
@@ -58,7 +56,6 @@ class SandboxPolicy(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: int = 4 << 30
     open_files: int = 256
     threads: int = 1
-    nice: int = 0
     die_with_parent: bool = True
 
 
@@ -69,7 +66,6 @@ def policy_for(
     memory_bytes: int,
     cpu_seconds: int | None = None,
     file_bytes: int = 4 << 30,
-    nice: int = 0,
 ) -> SandboxPolicy:
     """Make a policy from real paths (made absolute) and limits."""
     return SandboxPolicy(
@@ -78,7 +74,6 @@ def policy_for(
         memory_bytes=memory_bytes,
         cpu_seconds=cpu_seconds,
         file_bytes=file_bytes,
-        nice=nice,
         threads=max(1, min(_MAX_THREADS, os.cpu_count() or 1)),
     )
 

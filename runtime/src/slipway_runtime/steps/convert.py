@@ -16,7 +16,7 @@ from slipway_runtime.artifact.manifest import Manifest, SandboxFacts, dump_manif
 from slipway_runtime.build_request import BuildRequest, parse_build_request
 from slipway_runtime.errors import BuildError
 from slipway_runtime.report import Report, read_report, report_done
-from slipway_runtime.sandbox import BUILD_NICE, explain_exit, policy_for, run_sandboxed
+from slipway_runtime.sandbox import explain_exit, policy_for, run_sandboxed
 from slipway_runtime.settings import StepSettings
 from slipway_runtime.steps.beside import keep_runner
 from slipway_runtime.steps.edge import say
@@ -63,7 +63,6 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
         memory_bytes=limits.convert_memory_bytes,
         cpu_seconds=limits.convert_cpu_seconds,
         file_bytes=limits.scratch_bytes,
-        nice=BUILD_NICE,
     )
     # onnxruntime needs no files: it is handed the model and its rows.
     beside = msgspec.structs.replace(policy, read=(), write=(), file_bytes=0)

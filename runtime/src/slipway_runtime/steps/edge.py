@@ -16,6 +16,7 @@ from slipway_runtime.errors import BuildError
 from slipway_runtime.report import Report, report_failed, write_report
 from slipway_runtime.settings import StepSettings, read_step_settings
 
+_NICE = 10  # a build, and the model's code in it, steps back behind what serves
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -26,6 +27,7 @@ class InterruptedByEngineError(BaseException):
 def run_step(step: str, body: Callable[[StepSettings], Report]) -> int:
     """Run one build step of this process; returns its exit code (docs/wire.md)."""
     install_signals()
+    os.nice(_NICE)
     try:
         settings = read_step_settings(os.environ)
     except ValueError as error:

@@ -16,7 +16,7 @@ from slipway_runtime.artifact.oci import OciLayout, StoredArtifact, StoreError, 
 from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.errors import BuildError
 from slipway_runtime.report import Report, report_done
-from slipway_runtime.sandbox import BUILD_NICE, explain_exit, policy_for, run_sandboxed
+from slipway_runtime.sandbox import explain_exit, policy_for, run_sandboxed
 from slipway_runtime.settings import StepSettings
 from slipway_runtime.steps.convert import fetched_digest
 from slipway_runtime.steps.summary import summarize_manifest
@@ -104,7 +104,6 @@ def inspect_onnx(converted: Path, manifest: Manifest, build: BuildRequest) -> No
         memory_bytes=build.limits.convert_memory_bytes,
         cpu_seconds=_INSPECT_CPU_SECONDS,
         file_bytes=0,
-        nice=BUILD_NICE,
     )
     ended = run_sandboxed(
         target="slipway_runtime.steps.publish:inspect_inside",
