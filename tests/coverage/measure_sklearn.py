@@ -193,11 +193,10 @@ def measure_all(names: list[str]) -> dict[str, dict[str, Outcome]]:
 
 
 def main() -> None:
+    """Measure all of them, or those that are named, anew."""
     names = sys.argv[1:] or [name for name, _ in all_estimators()]
-    found = measure_all(names)
-    if sys.argv[1:]:
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
-        return
+    found = json.loads(RESULT.read_text()) if sys.argv[1:] else {}
+    found |= measure_all(names)
     RESULT.write_text(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]

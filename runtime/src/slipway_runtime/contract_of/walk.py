@@ -240,6 +240,16 @@ def _walk_calibrated(step: object, lanes: Lanes, columns: Sequence[ColumnReading
     return [None]
 
 
+def _walk_quantiles(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
+    """QuantileTransformer: a line with a bend, or a step, at each quantile of a column."""
+    note_numbers(step, lanes, columns)
+    for lane, quantiles in zip(lanes, np.asarray(step.quantiles_).T, strict=False):  # type: ignore[attr-defined]
+        if lane is not None:
+            note_thresholds(lane, columns, quantiles)
+            note_ranges([lane], columns, quantiles[:1], quantiles[-1:])
+    return [None] * len(lanes)
+
+
 def _walk_isotonic(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
     """IsotonicRegression: a line with a bend at each of its points; outside, as it was told."""
     note_numbers(step, lanes, columns)
@@ -281,6 +291,7 @@ _HANDLERS: tuple[tuple[str, _Handler], ...] = (
     ("get_support", _walk_selector),
     ("func", _walk_function),
     ("X_thresholds_", _walk_isotonic),
+    ("quantiles_", _walk_quantiles),
     ("_predictors", _walk_histogram_trees),
     ("tree_", _walk_tree),
     ("calibrated_classifiers_", _walk_calibrated),

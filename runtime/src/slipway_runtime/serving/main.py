@@ -21,7 +21,7 @@ from slipway_runtime.serving.batcher import MAX_ROWS, is_row_by_row
 from slipway_runtime.serving.core.faults import ModelInvalid
 from slipway_runtime.serving.core.gate import Gate
 from slipway_runtime.serving.core.golden import check_golden
-from slipway_runtime.serving.core.policies import compile_policies
+from slipway_runtime.serving.core.policies import Policies, compile_policies
 from slipway_runtime.serving.core.schema import ModelSchema, compile_schema
 from slipway_runtime.serving.core.session import OnnxSession, Session
 from slipway_runtime.serving.core.table import table_from_rows
@@ -146,7 +146,9 @@ def _load(settings: Settings, metrics: Metrics) -> Loaded:
     checked = check_golden(manifest, schema=schema, session=session, missing_text=missing_text)
     log.info("%d golden rows answered as the build saw them", checked)
     gate = Gate(schema, policies, missing_text=missing_text)
-    inline = 0 if is_native else _measure_inline_rows(manifest, schema, session, gate)
+    # No rule that somebody stated applies to the golden rows: they are the build's own.
+    unruled = Gate(schema, Policies(), missing_text=missing_text)
+    inline = 0 if is_native else _measure_inline_rows(manifest, schema, session, unruled)
     plane = DataPlane(
         schema=schema,
         gate=gate,
@@ -158,7 +160,7 @@ def _load(settings: Settings, metrics: Metrics) -> Loaded:
         inline_rows=inline,
         batch_rows=0
         if serving.batching == "Off"
-        else _measure_batch_rows(manifest, session, gate, inline),
+        else _measure_batch_rows(manifest, session, unruled, inline),
     )
 
     def make_application() -> Any:

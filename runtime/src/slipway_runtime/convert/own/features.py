@@ -2,15 +2,32 @@
 
 import numpy as np
 from onnx import TensorProto
-from sklearn.feature_selection import SequentialFeatureSelector
+from sklearn.feature_selection import (
+    GenericUnivariateSelect,
+    SelectFdr,
+    SelectFpr,
+    SelectFromModel,
+    SelectFwe,
+    SelectKBest,
+    SelectPercentile,
+    SequentialFeatureSelector,
+    VarianceThreshold,
+)
 from sklearn.impute import MissingIndicator
 
 from slipway_runtime.convert.own.nodes import Nodes
 from slipway_runtime.convert.own.registry import Registry
 
+_SELECTORS = (
+    GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFromModel, SelectFwe, SelectKBest,
+    SelectPercentile, SequentialFeatureSelector, VarianceThreshold,
+)  # fmt: skip
+
 
 def register(registry: Registry) -> None:
-    registry.add(SequentialFeatureSelector, _selector)
+    # skl2onnx knows most of them, and writes zeros where the first column alone is kept.
+    for kind in _SELECTORS:
+        registry.add(kind, _selector)
     registry.add(MissingIndicator, _indicator, boolean=True)
 
 
