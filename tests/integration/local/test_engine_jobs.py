@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local_engine import LocalEngine, build_deployment, build_job, wait_until
+from slipway_operator.local.jobs import MOST_AT_ONCE
 
 pytestmark = pytest.mark.engine
 Object = dict[str, Any]
@@ -54,6 +55,25 @@ def test_steps_run_in_order_and_share_their_folder(engine: LocalEngine) -> None:
     log = engine.http.get(f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}/log")
     assert log.text == "from step0\n"
     assert not (engine.data / "runs/pods" / pod["metadata"]["uid"] / "volumes").exists()
+
+
+def test_only_so_many_jobs_work_at_once_and_every_one_has_its_turn(engine: LocalEngine) -> None:
+    folder = engine.data / "at-work"
+    folder.mkdir()
+    step = (
+        "import os, pathlib, time; "
+        f"mine = pathlib.Path({str(folder)!r}, str(os.getpid())); mine.touch(); time.sleep(0.5); "
+        "print(len(list(mine.parent.iterdir()))); time.sleep(0.2); mine.unlink()"
+    )
+    jobs = [build_job(f"turn{number}", step) for number in range(2 * MOST_AT_ONCE + 1)]
+    for job in jobs:
+        engine.apply(job).raise_for_status()
+    assert [finish(engine, job)["type"] for job in jobs] == ["Complete"] * len(jobs)
+    seen = []
+    for job in jobs:
+        name = engine.pods(job["metadata"]["name"])[0]["metadata"]["name"]
+        seen.append(int(engine.http.get(f"/api/v1/namespaces/default/pods/{name}/log").text))
+    assert max(seen) <= MOST_AT_ONCE
 
 
 def test_a_failed_step_ends_the_job_and_later_ones_never_run(engine: LocalEngine) -> None:

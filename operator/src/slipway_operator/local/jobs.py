@@ -1,15 +1,17 @@
 """Jobs: one pod at a time until one succeeds or too many failed, as on a cluster.
 
 The pod's name follows from the job and the attempt, so a crash between any two steps makes no
-second pod. Ended jobs go after ``ttlSecondsAfterFinished``. Processes are ``pods``' business.
+second pod. Only so many work at once; the others take turns. Ended jobs go after
+``ttlSecondsAfterFinished``. Processes are ``pods``' business.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
 from slipway_operator.edges.clock import parse_time, render_time, utc_now
 from slipway_operator.edges.queue import Backoff
-from slipway_operator.local.kinds import JOB
+from slipway_operator.local.kinds import JOB, POD
 from slipway_operator.local.objects import (
     child_name,
     find_condition,
@@ -24,6 +26,9 @@ from slipway_operator.local.store import Store
 
 Object = dict[str, Any]
 RETRIES: Final = Backoff(first_seconds=2.0, cap_seconds=60.0)
+# A build takes a processor and gigabytes: more of them at once end later, all of them.
+MOST_AT_ONCE: Final = max(2, os.cpu_count() or 1)
+TURN_SECONDS: Final = 0.5
 
 
 class JobController(PodOwner):
@@ -65,6 +70,8 @@ class JobController(PodOwner):
             )  # fmt: skip
         elif not active:
             wait = _compute_wait(failed)
+            if wait <= 0 and self._count_active() >= MOST_AT_ONCE:
+                wait = TURN_SECONDS
             if wait <= 0:
                 status["startTime"] = render_time(utc_now())
                 status["active"], wait = 1, None
@@ -73,6 +80,14 @@ class JobController(PodOwner):
         if not active and not conditions and wait is None:
             self._store.apply(_build_pod(job, attempt=len(failed)), manager="slipway-jobs")
         return wait
+
+    def _count_active(self) -> int:
+        """How many pods of any job are at work."""
+        return sum(
+            _phase(pod) not in ("Failed", "Succeeded")
+            and any(ref["kind"] == JOB.kind for ref in pod["metadata"].get("ownerReferences") or ())
+            for pod in self._store.list(POD)
+        )
 
     def _expire(self, job: Object) -> float | None:
         seconds = job["spec"].get("ttlSecondsAfterFinished")
