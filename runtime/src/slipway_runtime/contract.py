@@ -80,6 +80,10 @@ BUILD_REASONS: Final = (
     "URISchemeNotYetSupported",
 )
 
+# ── Connections ──────────────────────────────────────────────────────────────────────────────
+# After so long without a request a server closes a connection; whoever keeps some lets go earlier.
+SERVER_IDLE_SECONDS: Final = 5
+
 # ── Why a request can be refused or a row flagged ────────────────────────────────────────────
 REQUEST_REASONS: Final = (
     "BodyTooLarge",

@@ -15,6 +15,7 @@ import pytest
 
 import serving_models
 from serving_process import HANG_GUARD, Served, free_port, serving
+from slipway_runtime import contract
 
 BODY = {
     "inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [5.1, 3.5, 1.4, 0.2]}]
@@ -107,6 +108,15 @@ def test_a_lying_content_length_hurts_nobody(iris: Served) -> None:
         channel.shutdown(socket.SHUT_WR)
         read_all(channel)
     assert httpx.post(iris.url + INFER, json=BODY).status_code == 200
+
+
+def test_an_idle_connection_is_kept_as_long_as_the_wire_says(iris: Served) -> None:
+    with raw(iris, "GET /v2/health/live HTTP/1.1\nhost: a\n\n") as channel:
+        assert channel.recv(65536).startswith(b"HTTP/1.1 200")
+        answered = time.monotonic()
+        assert read_all(channel) == b""
+        # A gateway that lets go earlier than this never sends into a closing connection.
+        assert time.monotonic() - answered >= contract.SERVER_IDLE_SECONDS - 0.5
 
 
 def test_a_long_head_is_refused(iris: Served) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local_engine import build_route, build_service
+from slipway_operator.contract import SERVER_IDLE_SECONDS
 from slipway_operator.local.gateway.config import RouteRefused, build_programme
 
 Object = dict[str, Any]
@@ -139,6 +140,13 @@ def test_what_goes_to_no_pod_is_not_asked_again() -> None:
 def test_retries_are_not_capped_by_a_breaker() -> None:
     (cluster,) = programme(build_route("r", ("a", 1))).clusters.values()
     assert cluster["circuit_breakers"]["thresholds"][0]["max_retries"] > 1000
+
+
+def test_a_connection_is_let_go_before_its_server_closes_it() -> None:
+    (cluster,) = programme(build_route("r", ("a", 1))).clusters.values()
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    idle = options["common_http_protocol_options"]["idle_timeout"]
+    assert 0 < int(idle.removesuffix("s")) < SERVER_IDLE_SECONDS
 
 
 def test_a_mirror_takes_its_share_in_millionths() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from slipway_runtime import contract
 from slipway_runtime.artifact.manifest import load_manifest
 from slipway_runtime.serving.batcher import MAX_ROWS, is_row_by_row
 from slipway_runtime.serving.core.faults import ModelInvalid
@@ -35,7 +36,8 @@ from slipway_runtime.serving.settings import Settings, SettingsInvalid, count_cp
 _QUIET_SECONDS = 0.5  # draining ends when no request was in flight for this long
 _TICK_SECONDS = 0.02
 _HEADER_BYTES = 16 << 10
-_HEADER_MILLISECONDS = 5000
+# granian counts the wait for the next head of a kept connection as well
+_HEADER_MILLISECONDS = contract.SERVER_IDLE_SECONDS * 1000
 _BACKLOG = 1024
 _QUEUE_PER_PLACE = 8
 

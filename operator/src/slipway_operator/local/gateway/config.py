@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from slipway_operator.contract import SERVER_IDLE_SECONDS
 from slipway_operator.local.endpoints import SERVICE_LABEL
 from slipway_operator.local.gateway.retries import spread_by_method
 from slipway_operator.local.objects import key_of, labels_of, namespace_of
@@ -24,6 +25,8 @@ _EXTENSION: Final = "type.googleapis.com/envoy.extensions"
 HCM: Final = f"{_EXTENSION}.filters.network.http_connection_manager.v3.HttpConnectionManager"
 DEFAULT_TIMEOUT: Final = "15s"  # Envoy's own
 MAX_IN_FLIGHT: Final = 65536
+# A request sent on a connection that its server closes just then would fail.
+IDLE_SECONDS: Final = SERVER_IDLE_SECONDS - 2
 
 
 class RouteRefused(Exception):
@@ -283,14 +286,16 @@ def _build_cluster(name: str, port: Mapping[str, Any], file: Path) -> Object:
             ]
         },
     }
-    if port.get("appProtocol") == "kubernetes.io/h2c":
-        options = f"{_EXTENSION}.upstreams.http.v3.HttpProtocolOptions"
-        cluster["typed_extension_protocol_options"] = {
-            options.partition("/")[2]: {
-                "@type": options,
-                "explicit_http_config": {"http2_protocol_options": {}},
-            }
+    is_http2 = port.get("appProtocol") == "kubernetes.io/h2c"
+    spoken = "http2_protocol_options" if is_http2 else "http_protocol_options"
+    options = f"{_EXTENSION}.upstreams.http.v3.HttpProtocolOptions"
+    cluster["typed_extension_protocol_options"] = {
+        options.partition("/")[2]: {
+            "@type": options,
+            "explicit_http_config": {spoken: {}},
+            "common_http_protocol_options": {"idle_timeout": f"{IDLE_SECONDS}s"},
         }
+    }
     return cluster
 
 
