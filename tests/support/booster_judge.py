@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import joblib
 import numpy as np
 import pandas as pd
-from convert_run import Converted, convert_file
 from numpy.typing import NDArray
 
 from booster_matrix import Cell, Made
+from convert_models import Build, build
 from slipway_runtime.artifact.manifest import InputTensor
 from slipway_runtime.errors import BuildError
 from slipway_runtime.native.model import NativeModel
@@ -35,15 +34,8 @@ class Outcome:
 def judge(cell: Cell, folder: Path) -> Outcome:
     """Train, build as `runtime: Auto`, ask what was built, compare."""
     made = cell.make()
-    place = folder / "fetched" / "model"
-    place.mkdir(parents=True)
-    saved = made.to_save()
-    if isinstance(saved, bytes):
-        (place / "model").write_bytes(saved)
-    else:
-        joblib.dump(saved, place / "model")
     try:
-        built = convert_file(folder)
+        built = build(folder, made.to_save())
     except BuildError as error:
         return Outcome(kind="Refused", why=f"{error.reason}: {error.message}")
     told = _ask_built(built, made.rows)
@@ -60,15 +52,15 @@ def judge(cell: Cell, folder: Path) -> Outcome:
     )
 
 
-def _ask_built(built: Converted, rows: pd.DataFrame | NDArray[Any]) -> dict[str, NDArray[Any]]:
+def _ask_built(built: Build, rows: pd.DataFrame | NDArray[Any]) -> dict[str, NDArray[Any]]:
     manifest = built.manifest
+    if manifest.runtime == "ONNX":
+        return built.answer(rows)
     names = [column.name for column in manifest.contract.columns]
     if isinstance(rows, pd.DataFrame):
         columns = {name: rows[name].astype(object).to_numpy() for name in names}
     else:
         columns = {name: rows[:, place] for place, name in enumerate(names)}
-    if manifest.runtime == "ONNX":
-        return built.ask(columns)
     whole: dict[str, Any] = json_of(built.folder / "manifest.json")
     model = NativeModel(built.folder, whole, unpickle="Sandboxed")
     answers = model.run({t.name: _tensor(columns, t) for t in manifest.signature.inputs})

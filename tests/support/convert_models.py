@@ -82,7 +82,7 @@ class Build:
         for tensor in self.manifest.signature.inputs:
             values = table[list(tensor.columns)].to_numpy(dtype=object)
             if tensor.datatype == "BYTES":
-                values = np.where(pd.isna(values), "", values)
+                values = np.where(pd.isna(values), "", values).astype(str)
             feeds[tensor.name] = values.astype(_TYPES.get(tensor.datatype, object))
         outputs = [output.name for output in self.manifest.signature.outputs]
         return dict(zip(outputs, session.run(outputs, feeds), strict=True))
@@ -115,7 +115,11 @@ def request(**fields: Any) -> BuildRequest:
 
 def build(folder: Path, model: object, samples: pd.DataFrame | None = None, **fields: Any) -> Build:
     """Convert a model as the `convert` step does."""
-    work = lay_out(folder, model, samples)
+    return build_fetched(lay_out(folder, model, samples), **fields)
+
+
+def build_fetched(work: Path, **fields: Any) -> Build:
+    """Convert what lies in `work/fetched`."""
     run_convert(request(**fields), work)
     return Build(
         manifest=load_manifest(work / "converted" / "manifest.json"), folder=work / "converted"

@@ -132,6 +132,7 @@ def read_all(argument: dict[str, Any]) -> None:
     """The throw-away side: build every file of a folder, and note how each went before the next."""
     from slipway_runtime.artifact.onnx_gate import check_onnx
     from slipway_runtime.convert.from_onnx import build_onnx
+    from slipway_runtime.convert.session import run_session
     from slipway_runtime.errors import BuildError
 
     with open(argument["notes"], "w", buffering=1) as notes:
@@ -140,7 +141,7 @@ def read_all(argument: dict[str, Any]) -> None:
             path = Path(argument["folder"]) / name
             try:
                 check_onnx(path, foreign=True)
-                build_onnx(path, None)
+                build_onnx(path, None, run=run_session)
                 ended = "accepted"
             except BuildError as error:
                 rule = re.search(r"breaks rule (\w+)", error.message)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from convert_run import Converted, convert_file
 from lightgbm import LGBMRegressor
 from lightgbm import __version__ as now
 
+from convert_models import Build, build_fetched
 from slipway_runtime.artifact.hostile import read_converted
 from slipway_runtime.artifact.manifest import load_manifest
 from slipway_runtime.artifact.model_folder import digest_folder
@@ -71,14 +71,13 @@ def test_a_packed_directory_is_built_and_answers_like_the_model(tmp_path: Path) 
     assert columns["body_mass_g"].minimum is None
 
     rows = pd.read_csv(EXAMPLE / "rows.csv")
-    built = Converted(folder=build.work / "converted", manifest=manifest, facts={})
-    answers = built.ask({name: rows[name].to_numpy() for name in rows.columns})
+    answers = Build(folder=build.work / "converted", manifest=manifest).answer(rows)
     expected = joblib.load(DIRECTORY / "model.pkl").predict_proba(rows)
     np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-6)
 
 
 def test_a_native_one_is_the_file_that_was_fetched_and_no_other(tmp_path: Path) -> None:
-    built = convert_file(_edited(tmp_path), runtime="Native")
+    built = build_fetched(_edited(tmp_path), runtime="Native")
     assert (built.manifest.files.model, built.manifest.files.loader) == (
         "native/model.pkl",
         "pickle",
@@ -108,9 +107,9 @@ def _edited(folder: Path, **flavor: Any) -> Path:
 
 
 def test_the_format_that_is_asked_for_is_checked(tmp_path: Path) -> None:
-    assert convert_file(_edited(tmp_path / "a"), format="SKLearn").manifest.runtime == "ONNX"
+    assert build_fetched(_edited(tmp_path / "a"), format="SKLearn").manifest.runtime == "ONNX"
     with pytest.raises(BuildError, match='says "XGBoost" and its content is SKLearn'):
-        convert_file(_edited(tmp_path / "b"), format="XGBoost")
+        build_fetched(_edited(tmp_path / "b"), format="XGBoost")
 
 
 def test_a_conversion_that_is_not_proven_names_another_training_version(tmp_path: Path) -> None:
@@ -121,7 +120,7 @@ def test_a_conversion_that_is_not_proven_names_another_training_version(tmp_path
     model.fit(draw, draw[:, 0]).booster_.save_model(place / "model.lgb")
     told = {"flavors": {"lightgbm": {"data": "model.lgb", "lgb_version": "3.3.5"}}}
     (place / "MLmodel").write_text(yaml.safe_dump(told))
-    manifest = convert_file(tmp_path).manifest
+    manifest = build_fetched(tmp_path).manifest
     assert manifest.runtime == "Native"
     assert manifest.fallback is not None
     assert manifest.fallback.reason == "ModelVersionMismatch"
@@ -129,6 +128,6 @@ def test_a_conversion_that_is_not_proven_names_another_training_version(tmp_path
     assert "lightgbm 3.3.5" in manifest.fallback.message
     assert now in manifest.fallback.message
     with pytest.raises(BuildError, match=r"lightgbm 3\.3\.5") as caught:
-        convert_file(tmp_path, runtime="ONNX")
+        build_fetched(tmp_path, runtime="ONNX")
     assert caught.value.reason == "ModelVersionMismatch"
     assert json.loads((tmp_path / "converted/manifest.json").read_bytes())["model"]["warnings"]
