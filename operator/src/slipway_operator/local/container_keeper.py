@@ -25,7 +25,7 @@ from slipway_operator.local.containers import (
 from slipway_operator.local.kinds import POD
 from slipway_operator.local.objects import name_of, namespace_of
 from slipway_operator.local.pod_status import ContainerView, name_exit, read_last_words
-from slipway_operator.local.ports import POD_PORTS, find_free_port, is_free
+from slipway_operator.local.ports import POD_PORTS, PortBook, is_free
 from slipway_operator.local.probes import Prober, parse_probe
 from slipway_operator.local.processes import Exit, Run, RunState
 from slipway_operator.local.run_files import (
@@ -55,6 +55,7 @@ class PodContext:
     folder: PodFolder
     store: Store
     secrets: Secrets
+    ports: PortBook
     cookie: str
     wake: Callable[[], None]
 
@@ -150,16 +151,16 @@ class ContainerKeeper:
 
     def _allocate_ports(self, pod: Object, container: Object) -> dict[str, int]:
         """The loopback port of every named port; kept while free, written before they are used."""
-        store = self._context.store
+        store, book = self._context.store, self._context.ports
         live = store.get(POD, namespace_of(pod), name_of(pod))
         ports = read_ports(live)
         mine = collect_ports([container])
         taken = {port for other in store.list(POD) for port in read_ports(other).values()}
         changed = False
         for name in mine:
-            if name in ports and is_free(ports[name]):
+            if name in ports and book.claim(ports[name]) and is_free(ports[name]):
                 continue
-            found = find_free_port(POD_PORTS, taken=taken)
+            found = book.choose(POD_PORTS, taken=taken)
             if found is None:
                 raise ContainerRefused("no free port on 127.0.0.1 between 20000 and 29999")
             ports[name], changed = found, True

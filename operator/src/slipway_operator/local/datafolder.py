@@ -16,6 +16,8 @@ import fcntl
 import json
 import os
 import secrets
+import stat
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +36,23 @@ def resolve_data_folder(given: str | os.PathLike[str] | None = None) -> Path:
     """The data folder: what is given, else ``SLIPWAY_DATA``, else the user's data directory."""
     chosen = given or os.environ.get(ENV_DATA) or platformdirs.user_data_dir("slipway")
     return Path(chosen).expanduser().resolve()
+
+
+def find_user_folder() -> Path:
+    """A private folder with a short path, the same for all engines of a user.
+
+    Raises:
+        EngineRefused: when somebody else made it.
+    """
+    folder = Path(tempfile.gettempdir()) / f"slipway-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise EngineRefused(
+            f'Folder "{folder}" is not this user\'s own private folder; remove it, or name another '
+            "folder for temporary files in TMPDIR."
+        )
+    return folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

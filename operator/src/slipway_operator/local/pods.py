@@ -20,11 +20,12 @@ from slipway_operator.edges.queue import Backoff, KeyedLoop
 from slipway_operator.local.changes import Change
 from slipway_operator.local.container_keeper import ContainerKeeper, PodContext, read_grace
 from slipway_operator.local.containers import PodFolder, Secrets, parse_quantity
-from slipway_operator.local.datafolder import DataFolder
+from slipway_operator.local.datafolder import DataFolder, find_user_folder
 from slipway_operator.local.errors import EngineError, NotFound
 from slipway_operator.local.kinds import POD, SECRET
 from slipway_operator.local.objects import is_deleting, name_of, namespace_of, uid_of
 from slipway_operator.local.pod_status import ContainerView, build_status
+from slipway_operator.local.ports import PortBook
 from slipway_operator.local.processes import RunState
 from slipway_operator.local.store import Store
 
@@ -63,6 +64,7 @@ class PodKeeper:
         """``is_sent_to``: whether a new request may still reach a pod."""
         self._store, self._data, self._is_sent_to = store, data, is_sent_to
         self._cookie = data.read_identity()
+        self._ports = PortBook(find_user_folder() / "ports")
         self._pods: dict[str, _Pod] = {}
         self._loop = KeyedLoop(
             name="pod", handler=self._sync, backoff=Backoff(first_seconds=0.5, cap_seconds=10.0)
@@ -134,6 +136,7 @@ class PodKeeper:
                     folder=PodFolder(root=self._data.pods / uid),
                     store=self._store,
                     secrets=_StoreSecrets(self._store, namespace),
+                    ports=self._ports,
                     cookie=self._cookie,
                     wake=lambda: self._loop.wake(uid),
                 )

@@ -17,10 +17,10 @@ from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.queue import Backoff, KeyedLoop
 from slipway_operator.local.changes import Change
 from slipway_operator.local.container_keeper import read_ports
-from slipway_operator.local.datafolder import DataFolder
+from slipway_operator.local.datafolder import DataFolder, find_user_folder
 from slipway_operator.local.errors import Conflict, EngineError, NotFound
 from slipway_operator.local.gateway.config import Programme, RouteRefused, build_programme
-from slipway_operator.local.gateway.delivery import Delivery, read_served_ports
+from slipway_operator.local.gateway.delivery import Delivery, is_taken, read_served_ports
 from slipway_operator.local.gateway.process import EnvoyProcess
 from slipway_operator.local.kinds import ENDPOINT_SLICE, HTTP_ROUTE, SERVICE
 from slipway_operator.local.objects import (
@@ -31,7 +31,7 @@ from slipway_operator.local.objects import (
     set_condition,
     uid_of,
 )
-from slipway_operator.local.ports import LOOPBACK, describe_holder, find_free_port, is_free
+from slipway_operator.local.ports import LOOPBACK, PortBook, describe_holder, is_free
 from slipway_operator.local.store import Store
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ class Gateway:
         self._store = store
         self._envoy = EnvoyProcess(data)
         self._delivery = Delivery(self._envoy)
+        self._ports = PortBook(find_user_folder() / "ports")
         self._watcher: asyncio.Task[None] | None = None
         self._loop = KeyedLoop(
             name="gateway", handler=self._sync, backoff=Backoff(first_seconds=0.2, cap_seconds=10.0)
@@ -137,7 +138,7 @@ class Gateway:
             if port is None:
                 outcomes[key] = Outcome(trouble=_no_port())
                 continue
-            if served.get(key) != port and not is_free(port):
+            if served.get(key) != port and not (self._ports.claim(port) and is_free(port)):
                 outcomes[key] = Outcome(trouble=_port_taken(port))
                 continue
             try:
@@ -152,7 +153,7 @@ class Gateway:
         troubles = await self._delivery.deliver(programmes)
         for key, words in troubles.items():
             port = next((read_port(r) for r in routes if key_of(r) == key), None)
-            taken = "in use" in words and port is not None
+            taken = is_taken(words) and port is not None
             trouble = _port_taken(port) if taken and port else ("EnvoyRefused", words)
             outcomes[key] = Outcome(missing=outcomes[key].missing, trouble=trouble)
         for route in routes:
@@ -186,7 +187,7 @@ class Gateway:
         if read_port(route) is not None:
             return route
         taken = [read_port(other) for other in self._store.list(HTTP_ROUTE)]
-        port = find_free_port(PORTS, taken={p for p in taken if p is not None})
+        port = self._ports.choose(PORTS, taken={p for p in taken if p is not None})
         if port is None:
             return route
         patch = {"metadata": {"annotations": {ADDRESS_ANNOTATION: f"{LOOPBACK}:{port}"}}}

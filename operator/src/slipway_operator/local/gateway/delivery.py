@@ -74,6 +74,10 @@ class Delivery:
             self._write(name_file("rds", programme.key), [programme.route])
         self._write("lds.json", [programme.listener for programme in programmes])
         troubles = await self._await_routes(programmes)
+        if any(is_taken(words) for words in troubles.values()):
+            # Envoy tries a listener once; taken away now, it is new when its port is free.
+            served = [p.listener for p in programmes if not is_taken(troubles.get(p.key, ""))]
+            self._write("lds.json", served)
         if await self._await_endpoints(endpoints):
             self._sent_to = wanted
         now = time.monotonic()
@@ -163,7 +167,7 @@ class Delivery:
 
         async def took() -> bool:
             troubles.clear()
-            listeners = {e["name"]: e for e in await self._envoy.dump("dynamic_listeners")}
+            listeners = {_name_of(e): e for e in await self._envoy.dump("dynamic_listeners")}
             routes = {
                 entry["route_config"]["name"]: entry
                 for entry in await self._envoy.dump("dynamic_route_configs")
@@ -199,6 +203,11 @@ class Delivery:
         return lines[-1][-300:] if lines else "it did not say why"
 
 
+def is_taken(words: str) -> bool:
+    """Whether Envoy said that another program holds the port."""
+    return "in use" in words
+
+
 def list_ports(assignment: Mapping[str, Any]) -> set[int]:
     """Every port that a ClusterLoadAssignment sends to."""
     return {
@@ -225,6 +234,12 @@ def read_served_ports(folder: Path) -> dict[str, int]:
         return {entry["name"]: _port_of(entry) for entry in resources}
     except (OSError, ValueError, KeyError):
         return {}
+
+
+def _name_of(entry: Mapping[str, Any]) -> str:
+    """The name of a listener in a dump; one that was refused has it in what was refused alone."""
+    failed = (entry.get("error_state") or {}).get("failed_configuration") or {}
+    return str(entry.get("name") or failed.get("name") or "")
 
 
 def _port_of(listener: Mapping[str, Any]) -> int:

@@ -9,15 +9,13 @@ import logging
 import os
 import platform
 import shutil
-import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from slipway_operator.local.datafolder import DataFolder, write_private
+from slipway_operator.local.datafolder import DataFolder, find_user_folder, write_private
 from slipway_operator.local.errors import EngineRefused
 from slipway_operator.local.gateway.config import build_bootstrap
 from slipway_operator.local.processes import Run, RunSpec, RunState
@@ -189,15 +187,7 @@ def _choose_socket(data: DataFolder) -> Path:
     inside = data.envoy / "admin.sock"
     if len(str(inside).encode()) <= _SOCKET_LIMIT:
         return inside
-    folder = Path(tempfile.gettempdir()) / f"slipway-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise EngineRefused(
-            f'Folder "{folder}" is not this user\'s own private folder; remove it, or choose a '
-            "data folder with a shorter path."
-        )
-    return folder / f"{data.read_identity()[:16]}.sock"
+    return find_user_folder() / f"{data.read_identity()[:16]}.sock"
 
 
 def _read(path: Path) -> str:
