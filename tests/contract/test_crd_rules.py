@@ -52,6 +52,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name like a build": (document(name="churn-babcdefabcd"), "must not end in -r or -b"),
     "replicas beside autoscaling": (document({"replicas": 2, "autoscaling": {}}), "excludes"),
     "ONNX served natively": (with_model(format="ONNX", runtime="Native"), "no other original"),
+    "package without a version": (with_model(packages=["scikit-learn"]), "NAME==VERSION"),
+    "package of a range": (with_model(packages=["scikit-learn>=1.2"]), "NAME==VERSION"),
+    "package with an extra": (with_model(packages=["mlflow[extras]==2.0"]), "NAME==VERSION"),
+    "package by address": (with_model(packages=["a @ https://example.com/a.whl"]), "NAME==VERSION"),
+    "option for a package": (with_model(packages=["--index-url=x"]), "NAME==VERSION"),
+    "second package on one line": (with_model(packages=["a==1\nb==2"]), "NAME==VERSION"),
+    "packages of an ONNX model": (
+        with_model(format="ONNX", packages=["numpy==2.0.0"]),
+        "needs no packages",
+    ),
     "host name that is an address": (
         document({"traffic": {"hostnames": ["10.0.0.1"]}}),
         "must not be an address",
@@ -245,6 +255,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "name of one letter": document(name="n"),
     "name that only looks like a revision": document(name="churn-r012345678"),
     "host names": document({"traffic": {"hostnames": ["churn.example.com", "1.example.com"]}}),
+    "packages": with_model(packages=["scikit-learn==1.2.2", "category_encoders==2.6.3.post1"]),
     "every scheme": with_model(uri="runs:/4f2a/model", samples={"uri": "az://c/rows.parquet"}),
     "file with a blank and an at": with_model(uri="file:/my%20models/a@b.joblib"),
     "at in a path": with_model(uri="https://example.com/a@b"),
@@ -309,7 +320,6 @@ DATABASE = {"name": "db", "type": "SQL", "sql": {"url": "postgresql://db/x"}}
 # path of a row of `not_yet` → documents that ask for it, each once
 NOT_YET: dict[str, list[dict[str, Any]]] = {
     "spec.model.format": [with_model(format="Keras"), with_model(format="Python")],
-    "spec.model.packages": [with_model(packages=["scikit-learn==1.5.2"])],
     "spec.model.access.serviceAccountName": [with_model(access={"serviceAccountName": "reader"})],
     "spec.model.access.caBundleRef": [with_model(access={"caBundleRef": {"name": "ca"}})],
     "spec.serving.batching.mode": [document({"serving": {"batching": {"mode": "On"}}})],

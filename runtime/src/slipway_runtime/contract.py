@@ -15,6 +15,7 @@ ENV_ARTIFACT_STORE: Final = "SLIPWAY_ARTIFACT_STORE"  # oci-layout:///FOLDER
 ENV_SECRETS_DIR: Final = "SLIPWAY_SECRETS_DIR"  # a file a key
 ENV_FETCH_ALLOW: Final = "SLIPWAY_FETCH_ALLOW"  # the administrator's exceptions: HOST:PORT[,…]
 ENV_MODEL_DIR: Final = "SLIPWAY_MODEL_DIR"
+ENV_ENVIRONMENTS: Final = "SLIPWAY_ENVIRONMENTS"  # a folder that keeps training environments
 ENV_SERVING: Final = "SLIPWAY_SERVING"  # JSON: how to serve, see docs/wire.md
 ENV_BIND: Final = "SLIPWAY_BIND"
 ENV_PORT_HTTP: Final = "SLIPWAY_PORT_HTTP"

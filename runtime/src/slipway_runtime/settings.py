@@ -10,6 +10,7 @@ from slipway_runtime.contract import (
     ENV_ARTIFACT,
     ENV_ARTIFACT_STORE,
     ENV_BUILD,
+    ENV_ENVIRONMENTS,
     ENV_FETCH_ALLOW,
     ENV_MODEL_DIR,
     ENV_SECRETS_DIR,
@@ -28,6 +29,7 @@ class StepSettings:
     secrets_dir: Path | None
     allowed: AllowList
     store: str | None
+    environments: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class PullSettings:
 
     artifact: str
     model_dir: Path
+    environments: Path
 
 
 def read_step_settings(environment: Mapping[str, str]) -> StepSettings:
@@ -55,6 +58,7 @@ def read_step_settings(environment: Mapping[str, str]) -> StepSettings:
         secrets_dir=Path(secrets_dir) if secrets_dir else None,
         allowed=parse_allow_list(environment.get(ENV_FETCH_ALLOW, "")),
         store=environment.get(ENV_ARTIFACT_STORE) or None,
+        environments=Path(environment.get(ENV_ENVIRONMENTS) or Path(work, "environments")),
     )
 
 
@@ -64,10 +68,17 @@ def read_pull_settings(environment: Mapping[str, str]) -> PullSettings:
     Raises:
         ValueError: a variable is missing; it is named.
     """
+    model_dir = Path(_required(environment, ENV_MODEL_DIR))
     return PullSettings(
         artifact=_required(environment, ENV_ARTIFACT),
-        model_dir=Path(_required(environment, ENV_MODEL_DIR)),
+        model_dir=model_dir,
+        environments=find_environments(environment, model_dir=model_dir),
     )
+
+
+def find_environments(environment: Mapping[str, str], *, model_dir: Path) -> Path:
+    """Where `pull` keeps training environments for `serve`."""
+    return Path(environment.get(ENV_ENVIRONMENTS) or model_dir / ".environments")
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

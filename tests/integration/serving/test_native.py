@@ -19,7 +19,7 @@ PATCHED = (
     "import sys, slipway_runtime.sandbox.parent as parent\n"
     "plain = parent.sandbox_environment\n"
     f"more = {{'PYTHONPATH': {str(SUPPORT)!r}}}\n"
-    "parent.sandbox_environment = lambda policy: {**plain(policy), **more}\n"
+    "parent.sandbox_environment = lambda policy, python: {**plain(policy, python), **more}\n"
     "from slipway_runtime.serving.main import run\n"
     "raise SystemExit(run())\n"
 )

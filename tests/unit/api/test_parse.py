@@ -526,7 +526,6 @@ def test_no_message_shows_a_credential(field: str) -> None:
 
 # path → a document that asks for it
 NOT_YET: dict[str, dict[str, Any]] = {
-    "spec.model.packages": with_model(packages=["scikit-learn==1.5.2"]),
     "spec.model.access.serviceAccountName": with_model(access={"serviceAccountName": "reader"}),
     "spec.model.access.caBundleRef": with_model(access={"caBundleRef": {"name": "ca"}}),
     "spec.model.format": with_model(format="Keras"),

@@ -71,6 +71,7 @@ def run_spec(container: Object, tmp_path: Path) -> Any:
         run_folder=tmp_path / "0",
         mounts=MOUNTS,
         ports={"http": 20001, "grpc-web": 20002},
+        environments=tmp_path / "environments",
     )
 
 

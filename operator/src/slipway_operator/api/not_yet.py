@@ -54,10 +54,6 @@ FIELDS: Final = (
         ),
         instead="Use Auto, SKLearn, XGBoost, LightGBM, CatBoost, ONNX or MLflow.",
     ),
-    NotYet(
-        path="spec.model.packages",
-        instead="Take it out; the versions are read from the artifact.",
-    ),
     NotYet(path="spec.model.access.serviceAccountName", instead="Use spec.model.access.secretRef."),
     NotYet(
         path="spec.model.access.caBundleRef",

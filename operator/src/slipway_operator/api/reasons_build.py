@@ -90,7 +90,7 @@ ROWS: Final = (
         "ModelVersionMismatch",
         "Warning",
         "{detail}",
-        "Save the model again with a version of the library that this build has.",
+        "Name the versions that saved it in spec.model.packages, or save the model again.",
     ),
     (
         "OutOfMemory",
@@ -127,7 +127,8 @@ ROWS: Final = (
         "TrainingEnvironmentUnavailable",
         "Warning",
         "{detail}",
-        "Train with the Python that the message names, or set spec.model.runtime to ONNX.",
+        "Correct spec.model.packages or save the model again, as the message says. Where the index "
+        "did not answer, nothing: the build is tried again.",
     ),
     (
         "URIForbidden",

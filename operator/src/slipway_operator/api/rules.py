@@ -51,6 +51,7 @@ RESERVED_PREFIXES: Final = ("slipway.dev/", "app.kubernetes.io/")
 PLAIN_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
 
 _NAME = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+_PIN = "^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?==[0-9][A-Za-z0-9.+!_]*$"
 _CHILD_SUFFIX = "-[rb][0-9a-f]{10}$"
 
 
@@ -95,6 +96,25 @@ def _spec_rules() -> Iterable[Rule]:
         cel="!(has(self.format) && self.format == 'ONNX' "
         "&& has(self.runtime) && self.runtime == 'Native')",
         holds=lambda model: not (model.format is Format.ONNX and model.runtime is Runtime.NATIVE),
+        beside=("format",),
+    )
+    yield Rule(
+        on=Model,
+        field="packages",
+        reason="ValueInvalid",
+        message="a package is named with its exact version, without extras, markers and addresses; "
+        "write NAME==VERSION, for example scikit-learn==1.5.2",
+        cel=f"!has(self.packages) || self.packages.all(p, p.matches('{_PIN}'))",
+        holds=lambda model: all(re.fullmatch(_PIN, pin) for pin in model.packages),
+    )
+    yield Rule(
+        on=Model,
+        field="packages",
+        reason="FieldConflict",
+        message="an ONNX model needs no packages; take them out or correct format",
+        cel="!(has(self.format) && self.format == 'ONNX' && has(self.packages) "
+        "&& size(self.packages) > 0)",
+        holds=lambda model: not (model.format is Format.ONNX and model.packages),
         beside=("format",),
     )
     yield Rule(

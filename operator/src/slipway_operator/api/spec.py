@@ -116,7 +116,8 @@ class Model(Spec, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...],
         Meta(
             max_length=64,
-            description="Training environment, as requirements. Absent: read from the artifact.",
+            description="What the model needs to be opened, each NAME==VERSION: the versions "
+            "that trained it, packages with classes of its own. Absent: read from the artifact.",
             extra_json_schema={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()

@@ -9,6 +9,14 @@ from slipway_operator.shown.words import count, format_bytes
 Object = Mapping[str, Any]
 
 
+def describe_environment(found: Mapping[str, Any] | None) -> str | None:
+    """The training environment of an old model; None: the runtime's own versions opened it."""
+    if found is None:
+        return None
+    packages = found.get("packages") or []
+    return f"an environment of its own: Python {found.get('python')}, {len(packages)} packages"
+
+
 def describe_size(found: Object) -> str:
     """`1.9 MB; 842 kB as ONNX`."""
     size, served = found.get("bytes"), found.get("servedBytes")

@@ -34,7 +34,12 @@ def check(
 ) -> None:
     """Look into a model file: format, versions, contract, whether it converts, parity, speed."""
     from slipway_operator.cli.contract_table import print_columns
-    from slipway_operator.cli.findings import describe_size, describe_speed, list_remedies
+    from slipway_operator.cli.findings import (
+        describe_environment,
+        describe_size,
+        describe_speed,
+        list_remedies,
+    )
     from slipway_operator.cli.runtime_check import check_file, raise_refusal
     from slipway_operator.cli.screen import print_json, standard_error, standard_output
     from slipway_operator.cli.story import describe_parity
@@ -55,6 +60,7 @@ def check(
         "Estimator": found.get("estimator"),
         "Task": found.get("task"),
         "Trained with": ", ".join(f"{name} {version}" for name, version in trained.items()),
+        "Opened with": describe_environment(found.get("environment")),
         "Runtime": found.get("runtime"),
         "Not ONNX": f"{fallback.get('reason')}: {fallback.get('message')}" if fallback else None,
         "Parity": describe_parity(found.get("parity")),

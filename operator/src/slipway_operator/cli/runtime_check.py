@@ -4,6 +4,7 @@ That is another program, with a sandbox of its own: nothing here opens a model.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from rich.console import Console
 from slipway_operator.cli.bar import Bar
 from slipway_operator.cli.errors import NOT_FOUND, CliError
 from slipway_operator.cli.story import advice
+from slipway_operator.contract import ENV_ENVIRONMENTS
+from slipway_operator.local.datafolder import DataFolder, resolve_data_folder
 
 PROGRAM = "slipway-runtime"
 
@@ -35,7 +38,10 @@ def check_file(
     if to is not None:
         command += ["--to", str(to)]
     with Bar(console, f"{file.name}  converting, comparing, timing", steps=None):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # The engine's own folder, so that what `up` needs next is there already.
+        kept = DataFolder(root=resolve_data_folder()).environments
+        environment = {ENV_ENVIRONMENTS: str(kept), **os.environ}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     try:
         found: dict[str, Any] = json.loads(done.stdout)
     except ValueError as error:

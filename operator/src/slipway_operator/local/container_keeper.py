@@ -53,6 +53,7 @@ class PodContext:
     """What all containers of a pod share; ``wake`` has the pod looked at again."""
 
     folder: PodFolder
+    environments: Path
     store: Store
     secrets: Secrets
     ports: PortBook
@@ -132,6 +133,7 @@ class ContainerKeeper:
                 run_folder=folder,
                 mounts=mounts,
                 ports=ports,
+                environments=context.environments,
             )
             for field in ("startupProbe", "readinessProbe", "livenessProbe"):
                 parse_probe(container, field, ports)

@@ -16,13 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from slipway_operator.contract import ENV_BIND, ENV_TERMINATION_LOG
+from slipway_operator.contract import ENV_BIND, ENV_ENVIRONMENTS, ENV_TERMINATION_LOG
 from slipway_operator.local.ports import LOOPBACK
 from slipway_operator.local.processes import RunSpec
 
 Object = dict[str, Any]
 
-_KEPT_ENV: Final = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEPT_ENV: Final = (
+    "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    # where training environments come from, by uv's own names
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS",
+    "UV_OFFLINE", "UV_CACHE_DIR",
+)  # fmt: skip
 _BEFORE_MOUNT: Final = r"^((?:--[A-Za-z0-9-]+=)?(?:[a-z][a-z0-9+.-]*://)?)"
 _FIELDS: Final[dict[str, Callable[[Mapping[str, Any]], object]]] = {
     "metadata.name": lambda pod: pod["metadata"]["name"],
@@ -165,11 +170,13 @@ def build_run_spec(
     run_folder: Path,
     mounts: Mapping[str, Path],
     ports: Mapping[str, int],
+    environments: Path,
 ) -> RunSpec:
     """The process that a container is.
 
     Args:
         mounts: from :func:`prepare_volumes`. ports: named container port → port on loopback.
+        environments: where training environments are kept, for all pods.
 
     Raises:
         ContainerRefused: no command, or an environment source that the engine has not.
@@ -188,6 +195,7 @@ def build_run_spec(
         env[variable["name"]] = replace_mounts(value, mounts)
     env[ENV_TERMINATION_LOG] = str(run_folder / "termination")
     env[ENV_BIND] = LOOPBACK
+    env[ENV_ENVIRONMENTS] = str(environments)
     for name, port in ports.items():
         env[f"SLIPWAY_PORT_{name.upper().replace('-', '_')}"] = str(port)
     limits = (container.get("resources") or {}).get("limits") or {}

@@ -67,6 +67,11 @@ class DataFolder:
         return self.root / "store.sqlite"
 
     @property
+    def environments(self) -> Path:
+        """Training environments, kept for all models."""
+        return self.root / "environments"
+
+    @property
     def address(self) -> Path:
         """Where the running engine can be reached."""
         return self.root / "engine.json"

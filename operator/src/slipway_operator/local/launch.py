@@ -133,7 +133,7 @@ def stop_engine(data_dir: str | os.PathLike[str], *, purge: bool = False) -> boo
     for path in (data.address, data.kubeconfig, data.certificate):
         path.unlink(missing_ok=True)
     if purge:
-        for path in (data.root / "runs", data.artifacts):
+        for path in (data.root / "runs", data.artifacts, data.environments):
             shutil.rmtree(path, ignore_errors=True)
         for path in data.root.glob("store.sqlite*"):
             path.unlink(missing_ok=True)

@@ -134,6 +134,7 @@ class PodKeeper:
             self._pods[uid] = _Pod(
                 context=PodContext(
                     folder=PodFolder(root=self._data.pods / uid),
+                    environments=self._data.environments,
                     store=self._store,
                     secrets=_StoreSecrets(self._store, namespace),
                     ports=self._ports,

@@ -169,6 +169,21 @@ class SandboxFacts(_Wire, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
 
 
+class Environment(_Wire, frozen=True, kw_only=True):
+    """Where the original was opened, and is served: every package with its exact version."""
+
+    python: str  # its minor version
+    packages: Annotated[
+        tuple[
+            Annotated[
+                str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,100}==[A-Za-z0-9._+!-]{1,100}$")
+            ],
+            ...,
+        ],
+        msgspec.Meta(min_length=1, max_length=1000),
+    ]
+
+
 class Manifest(_Wire, frozen=True, kw_only=True):
     """The whole of `manifest.json`."""
 
@@ -189,6 +204,7 @@ class Manifest(_Wire, frozen=True, kw_only=True):
     measured: Measured = Measured()
     converters: dict[str, str] = {}
     sandbox: SandboxFacts = SandboxFacts()
+    environment: Environment | None = None  # None: the runtime's own
 
 
 def dump_manifest(manifest: Manifest) -> bytes:

@@ -6,12 +6,14 @@ nowhere. What an MLflow directory states beside the model is read by `artifact.m
 
 import re
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 from slipway_runtime.artifact.compressed import unpacked
 from slipway_runtime.artifact.flavor import Flavor
 
 _OVERLAP = 512
+_DISTRIBUTIONS = {"xgboost": ("xgboost-cpu", "xgboost")}
 _SKLEARN = re.compile(
     rb"_sklearn_version(?:\x94|[qr].{1,4}?)?(?:\x8c.|X.\x00\x00\x00)(\d+\.\d+[\w.+]*?)(?=[\x94qrusbh])",
     re.DOTALL,
@@ -52,3 +54,13 @@ def _search(content: bytes, versions: dict[str, str]) -> None:
         versions["xgboost"] = ".".join(str(part[0]) for part in found.groups())
     if "catboost" not in versions and (found := _CATBOOST.search(content)):
         versions["catboost"] = (found[1] or found[2]).decode()
+
+
+def installed_version(package: str) -> str | None:
+    """The installed version of a framework; None: it is not installed."""
+    for distribution in _DISTRIBUTIONS.get(package, (package,)):
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return None

@@ -113,7 +113,12 @@ def _packages(manifest: Manifest) -> list[str]:
     names = ["joblib", "msgspec", "numpy", "pandas", "scikit-learn"]
     if manifest.files.loader == "skops":
         names.append("skops")
-    return [_pin(name) for name in names]
+    born = (
+        {}
+        if manifest.environment is None
+        else dict(pin.split("==", 1) for pin in manifest.environment.packages)
+    )
+    return [f"{name}=={born[name]}" if name in born else _pin(name) for name in names]
 
 
 def _pin(name: str) -> str:

@@ -22,6 +22,7 @@ from slipway_runtime.artifact.manifest import (
     Worst,
 )
 from slipway_runtime.artifact.mlflow_model import MlflowModel
+from slipway_runtime.artifact.training_versions import installed_version
 from slipway_runtime.boosters.open import installed_frameworks
 from slipway_runtime.contract_of.read import merge_samples, read_model
 from slipway_runtime.contract_of.reading import ModelReading, Table, row_count, take
@@ -39,7 +40,7 @@ from slipway_runtime.convert.built import (
 )
 from slipway_runtime.convert.decide import Decision, decide_runtime
 from slipway_runtime.convert.from_sklearn import OPSET, list_inputs
-from slipway_runtime.convert.load import Loaded, installed_version, load_model, other_versions
+from slipway_runtime.convert.load import Loaded, load_model, other_versions
 from slipway_runtime.convert.native import measure_native
 from slipway_runtime.convert.original import Original, Outputs, open_original
 from slipway_runtime.convert.session import Runner, feeds_of

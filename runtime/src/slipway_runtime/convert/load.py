@@ -11,12 +11,11 @@ import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from slipway_runtime.artifact.flavor import Flavor
-from slipway_runtime.artifact.training_versions import find_training_versions
+from slipway_runtime.artifact.training_versions import find_training_versions, installed_version
 from slipway_runtime.boosters.known import FRAMEWORKS, framework_of
 from slipway_runtime.boosters.open import PACKAGES, give_estimator, open_native
 from slipway_runtime.contract_of.unwrap import is_estimator, last_step, unwrap
@@ -26,7 +25,6 @@ from slipway_runtime.scan.model import unsafe
 
 _LIBRARIES = ("sklearn", "numpy", "scipy", *FRAMEWORKS)  # what they lack is a matter of versions
 _FRAMEWORK_PACKAGES = ("scikit-learn", *FRAMEWORKS)
-_DISTRIBUTIONS = {"xgboost": ("xgboost-cpu", "xgboost")}
 _NAMED_TYPES = 8
 _WARNING_CHARACTERS = 600
 _MODULE = re.compile(r"No module named '([^']+)'")
@@ -123,16 +121,6 @@ def other_versions(trained: Mapping[str, str]) -> tuple[tuple[str, str, str], ..
     return tuple(found)
 
 
-def installed_version(package: str) -> str | None:
-    """The installed version of a framework; None: it is not installed."""
-    for distribution in _DISTRIBUTIONS.get(package, (package,)):
-        try:
-            return metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
-
-
 def _open(path: Path, flavor: Flavor, unpickle: str) -> object:
     if flavor.loader in FRAMEWORKS:
         return open_native(path, flavor.loader)
@@ -184,8 +172,8 @@ def _explain(
         return BuildError(
             "ModelUnreadable",
             f'Reading model "{path.name}" failed: it needs {missing}, which cannot be imported; '
-            "train it with classes of installed packages (not of a script or notebook), or install "
-            "the package that holds it beside slipway-runtime.",
+            "train it with classes of installed packages (not of a script or notebook), and "
+            "name the package that holds it, with its version, in spec.model.packages.",
         )
     other = other_versions(trained)
     if other:

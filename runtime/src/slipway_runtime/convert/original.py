@@ -97,7 +97,7 @@ def open_original(model: object, reading: ModelReading) -> Original:
 
 def task_of(model: object) -> Task:
     """Tell what the model is for."""
-    from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+    from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
     if not hasattr(model, "predict"):
         return "Transform"
@@ -107,9 +107,17 @@ def task_of(model: object) -> Task:
         return "Regression"
     if is_outlier_detector(model):
         return "OutlierDetection"
-    if is_clusterer(model):
+    if getattr(model, "_estimator_type", None) == "clusterer" or _is_clusterer(model):
         return "Clustering"
     return "Transform" if hasattr(model, "transform") else "Regression"
+
+
+def _is_clusterer(model: object) -> bool:
+    import sklearn.base
+
+    # before scikit-learn 1.6 the estimator's own word was all there was
+    ask = getattr(sklearn.base, "is_clusterer", None)
+    return ask is not None and bool(ask(model))
 
 
 def _outputs_of(model: object, task: Task) -> tuple[Output, ...]:

@@ -6,11 +6,13 @@ over an inherited socketpair). Works without privilege; what the system lacks is
 
 from slipway_runtime.sandbox.enter import Enforcement, enter
 from slipway_runtime.sandbox.explain import explain_exit
-from slipway_runtime.sandbox.parent import Sandboxed, SandboxExit, run_sandboxed, spawn
-from slipway_runtime.sandbox.policy import SandboxPolicy, policy_for
+from slipway_runtime.sandbox.parent import HERE, Sandboxed, SandboxExit, run_sandboxed, spawn
+from slipway_runtime.sandbox.policy import Interpreter, SandboxPolicy, policy_for
 
 __all__ = [
+    "HERE",
     "Enforcement",
+    "Interpreter",
     "SandboxExit",
     "SandboxPolicy",
     "Sandboxed",

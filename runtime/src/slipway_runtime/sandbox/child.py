@@ -8,6 +8,7 @@ import errno
 import importlib
 import os
 import sys
+import tempfile
 import traceback
 
 import msgspec
@@ -25,6 +26,8 @@ def main() -> int:
     enforcement = enter(start.policy, keep=(start.status, *start.keep))
     if start.policy.die_with_parent and os.getppid() != start.parent:
         return 1  # the parent was gone before the kernel could be asked to tell
+    if start.policy.write:  # else it is looked for by writing, which may not be allowed
+        tempfile.tempdir = start.policy.write[0]
     _send(start.status, enforcement)
     _send(start.status, _run(start))
     return 0

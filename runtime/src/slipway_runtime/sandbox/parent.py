@@ -17,9 +17,10 @@ import msgspec
 
 from slipway_runtime.sandbox.enter import Enforcement
 from slipway_runtime.sandbox.messages import Problem, Result, Start
-from slipway_runtime.sandbox.policy import SandboxPolicy, sandbox_environment
+from slipway_runtime.sandbox.policy import Interpreter, SandboxPolicy, sandbox_environment
 from slipway_runtime.sandbox.usage import MAX_THREADS, count_threads, count_written, holds_more
 
+HERE = Interpreter()
 _STATUS_BYTES = 1 << 20
 _LOG_BYTES = 1 << 20
 _TAIL_BYTES = 16 << 10
@@ -175,13 +176,13 @@ def spawn(
     argument: Any,
     policy: SandboxPolicy,
     keep: tuple[int, ...] = (),
-    python: str = sys.executable,
+    interpreter: Interpreter = HERE,
 ) -> Sandboxed:
     """Start `target` ("module:function", called with the plain JSON `argument`) shut in.
 
     Args:
         keep: descriptors that the child inherits under the same numbers (a socketpair's end).
-        python: the interpreter, of an environment that has slipway-runtime installed.
+        interpreter: the Python to run it.
 
     Start it from a thread that lives as long as the child may: with `die_with_parent` the kernel
     kills the child when that thread ends.
@@ -189,12 +190,12 @@ def spawn(
     status_read, status_write = os.pipe()
     try:
         process = subprocess.Popen(
-            [python, "-s", "-P", "-B", "-m", "slipway_runtime.sandbox.child"],
+            [interpreter.python, "-s", "-P", "-B", "-m", "slipway_runtime.sandbox.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(status_write, *keep),
-            env=dict(sandbox_environment(policy)),
+            env=dict(sandbox_environment(policy, interpreter)),
             cwd=policy.write[0] if policy.write else "/",
             start_new_session=True,
         )
@@ -231,10 +232,12 @@ def run_sandboxed(
     watch: tuple[Path, ...] = (),
     watch_bytes: int = 0,
     keep: tuple[int, ...] = (),
-    python: str = sys.executable,
+    interpreter: Interpreter = HERE,
 ) -> SandboxExit:
     """Start, watch and collect one sandboxed call; never raises for what the child does."""
-    child = spawn(target=target, argument=argument, policy=policy, keep=keep, python=python)
+    child = spawn(
+        target=target, argument=argument, policy=policy, keep=keep, interpreter=interpreter
+    )
     try:
         enforcement = child.wait_until_shut_in(min(wall_seconds, _START_SECONDS))
         return child.wait(

@@ -35,6 +35,18 @@ _PREFIX_FOLDERS = ("lib", "lib64", "share")
 _MAX_THREADS = 4
 
 
+class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
+    """The Python that a sandboxed process runs.
+
+    Attributes:
+        python: its executable, of an environment that has what slipway-runtime imports.
+        path: the folder to import slipway-runtime from; None: it is installed there.
+    """
+
+    python: str = sys.executable
+    path: str | None = None
+
+
 class SandboxPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of one sandboxed process.
 
@@ -78,8 +90,9 @@ def policy_for(
     )
 
 
-def sandbox_environment(policy: SandboxPolicy) -> Mapping[str, str]:
+def sandbox_environment(policy: SandboxPolicy, interpreter: Interpreter) -> Mapping[str, str]:
     """The whole environment of the child: nothing of the parent's is passed on."""
+    imports = {} if interpreter.path is None else {"PYTHONPATH": interpreter.path}
     home = policy.write[0] if policy.write else "/nonexistent"
     threads = str(policy.threads)
     return {
@@ -99,6 +112,7 @@ def sandbox_environment(policy: SandboxPolicy) -> Mapping[str, str]:
         "LOKY_MAX_CPU_COUNT": threads,
         "MPLCONFIGDIR": home,
         "ORT_DISABLE_TELEMETRY": "1",
+        **imports,
     }
 
 

@@ -17,7 +17,9 @@ import msgspec
 import uvloop
 
 from slipway_runtime import contract
-from slipway_runtime.artifact.manifest import load_manifest
+from slipway_runtime.artifact.manifest import Environment, load_manifest
+from slipway_runtime.environment.open import open_environment
+from slipway_runtime.errors import BuildError
 from slipway_runtime.serving.batcher import MAX_ROWS, is_row_by_row
 from slipway_runtime.serving.core.faults import ModelInvalid
 from slipway_runtime.serving.core.gate import Gate
@@ -191,12 +193,21 @@ def _open_session(
             f'Cannot serve model "{settings.model_name}": it is a {loader} file, opening it runs '
             'its code, and spec.model.unpickle is "Never".'
         )
+    told = manifest["environment"]
+    environment = None if told is None else msgspec.convert(told, Environment)
+    try:
+        interpreter = open_environment(environment, folder=settings.environments)
+    except BuildError as error:
+        raise CannotServe(
+            f'Cannot serve model "{settings.model_name}" natively: {error.message}'
+        ) from error
     return NativeSession(
         settings.model_dir,
         schema=schema,
         unpickle=serving.unpickle,
         timeout_seconds=serving.timeout_seconds,
         memory_bytes=serving.memory_bytes,
+        interpreter=interpreter,
     )
 
 

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy.typing as npt
@@ -21,7 +22,15 @@ from slipway_runtime.native.frames import (
     send,
     unpack,
 )
-from slipway_runtime.sandbox import Enforcement, Sandboxed, SandboxPolicy, policy_for, spawn
+from slipway_runtime.sandbox import (
+    HERE,
+    Enforcement,
+    Interpreter,
+    Sandboxed,
+    SandboxPolicy,
+    policy_for,
+    spawn,
+)
 from slipway_runtime.serving.core.faults import ModelInvalid, RequestFault
 from slipway_runtime.serving.core.schema import ModelSchema
 
@@ -45,6 +54,7 @@ class NativeSession:
         unpickle: `spec.model.unpickle`.
         timeout_seconds: a request that takes longer kills the worker.
         memory_bytes: the worker's limit.
+        interpreter: the Python of the model's training environment.
 
     Raises:
         ModelInvalid: the worker cannot open the model.
@@ -58,10 +68,18 @@ class NativeSession:
         unpickle: str,
         timeout_seconds: float,
         memory_bytes: int | None,
+        interpreter: Interpreter = HERE,
     ) -> None:
+        self._interpreter = interpreter
+        self._scratch = None if interpreter is HERE else TemporaryDirectory(prefix="slipway-")
         self._argument = {"folder": str(folder.resolve()), "unpickle": unpickle}
+        # Some older scipy makes an empty temporary file when it is imported.
+        write = () if self._scratch is None else (Path(self._scratch.name),)
         self._policy: SandboxPolicy = policy_for(
-            read=(folder,), memory_bytes=memory_bytes or DEFAULT_MEMORY_BYTES, file_bytes=0
+            read=(folder,),
+            write=write,
+            memory_bytes=memory_bytes or DEFAULT_MEMORY_BYTES,
+            file_bytes=0,
         )
         self._schema = schema
         self._timeout = timeout_seconds
@@ -108,6 +126,8 @@ class NativeSession:
         self._closing.set()
         self._drop()
         self._keeper.join(2)
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def _ask(self, tensors: Tensors, deadline: float) -> Reply:
         channel = self._channel
@@ -188,6 +208,7 @@ class NativeSession:
                 argument={**self._argument, "channel": theirs.fileno()},
                 policy=self._policy,
                 keep=(theirs.fileno(),),
+                interpreter=self._interpreter,
             )
         finally:
             theirs.close()

@@ -9,6 +9,7 @@ import msgspec
 
 from slipway_runtime import contract
 from slipway_runtime.serving.core.policies import StatedRule
+from slipway_runtime.settings import find_environments
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -66,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one serving process needs to know."""
 
     model_dir: Path
+    environments: Path
     model_name: str
     revision: str
     bind: str
@@ -90,6 +92,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsInvalid(f"Cannot serve: {contract.ENV_MODEL_NAME} is not set.")
     return Settings(
         model_dir=Path(folder),
+        environments=find_environments(environment, model_dir=Path(folder)),
         model_name=name,
         revision=environment.get(contract.ENV_REVISION, "none"),
         bind=environment.get(contract.ENV_BIND, "0.0.0.0"),  # noqa: S104 a pod listens for its node

@@ -5,6 +5,7 @@ The same fetch, sandbox and gates as a build, in a temporary folder. One JSON do
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,9 @@ from slipway_runtime.artifact.addresses import parse_allow_list
 from slipway_runtime.artifact.fetch import Fetcher
 from slipway_runtime.artifact.manifest import Manifest
 from slipway_runtime.build_request import BuildRequest, Model, Samples
+from slipway_runtime.contract import ENV_ENVIRONMENTS
+from slipway_runtime.environment.open import open_environment
+from slipway_runtime.environment.prepare import prepare_environment
 from slipway_runtime.errors import BuildError
 from slipway_runtime.report import report_done, write_report
 from slipway_runtime.steps.convert import convert_shut_in
@@ -63,12 +67,15 @@ def _check(arguments: argparse.Namespace, file: Path, work: Path) -> dict[str, A
         allow_file=True,
     )
     fetched = Fetcher(build, secrets={}, allowed=parse_allow_list("")).fetch(work)
+    environments = Path(os.environ.get(ENV_ENVIRONMENTS) or work / "environments")
+    environment = prepare_environment(build, work, folder=environments)
+    fetched["environment"] = msgspec.to_builtins(environment)
     write_report(report_done("fetch", ("Fetched",), fetched), work=work, termination_log=None)
-    manifest = convert_shut_in(build, work)
+    manifest = convert_shut_in(build, work, environments=environments)
     converted = work / "converted"
     if manifest.runtime == "ONNX":
         inspect_onnx(converted, manifest, build)
-    speed, problem = _measure(build, work, manifest)
+    speed, problem = _measure(build, work, manifest, environments=environments)
     return {
         "ok": True,
         "digest": fetched["modelDigest"],
@@ -84,11 +91,12 @@ def _check(arguments: argparse.Namespace, file: Path, work: Path) -> dict[str, A
 
 
 def _measure(
-    build: BuildRequest, work: Path, manifest: Manifest
+    build: BuildRequest, work: Path, manifest: Manifest, *, environments: Path
 ) -> tuple[Speed | None, tuple[str, ...]]:
     """The speed; why there is none is a warning: the model can be served all the same."""
     try:
-        return measure_speed(build, work, manifest), ()
+        interpreter = open_environment(manifest.environment, folder=environments)
+        return measure_speed(build, work, manifest, interpreter=interpreter), ()
     except BuildError as error:
         return None, (f"The speed was not measured: {error.message}",)
 
@@ -104,6 +112,7 @@ def _describe(manifest: Manifest) -> dict[str, Any]:
         "contract": whole["contract"],
         "parity": whole["parity"],
         "sandbox": whole["sandbox"],
+        "environment": whole["environment"],
         "converters": manifest.converters,
     }
 

@@ -14,6 +14,8 @@ import msgspec
 from slipway_runtime.artifact.hostile import read_converted
 from slipway_runtime.artifact.manifest import Manifest, SandboxFacts, dump_manifest
 from slipway_runtime.build_request import BuildRequest, parse_build_request
+from slipway_runtime.environment.open import open_environment
+from slipway_runtime.environment.prepare import fetched_environment
 from slipway_runtime.errors import BuildError
 from slipway_runtime.report import Report, read_report, report_done
 from slipway_runtime.sandbox import explain_exit, policy_for, run_sandboxed
@@ -29,7 +31,7 @@ def convert(settings: StepSettings) -> Report:
     Raises:
         BuildError: whatever stopped the conversion.
     """
-    manifest = convert_shut_in(settings.build, settings.work)
+    manifest = convert_shut_in(settings.build, settings.work, environments=settings.environments)
     facts = {
         **summarize_manifest(manifest),
         "sandbox": msgspec.to_builtins(manifest.sandbox),
@@ -45,13 +47,17 @@ def reached_stages(manifest: Manifest) -> tuple[str, ...]:
     return ("Converted", "Verified")
 
 
-def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
+def convert_shut_in(build: BuildRequest, work: Path, *, environments: Path) -> Manifest:
     """Run the conversion in its sandbox and return the checked manifest.
+
+    It runs in the model's training environment, if `fetch` made one in `environments`.
 
     Raises:
         BuildError: whatever stopped it; `BuildInterrupted` when `fetch` left nothing.
     """
     digest = fetched_digest(work)
+    environment = fetched_environment(work)
+    interpreter = open_environment(environment, folder=environments)
     converted, scratch = work / "converted", work / "scratch"
     for folder in (converted, scratch):
         shutil.rmtree(folder, ignore_errors=True)
@@ -79,6 +85,7 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
             watch=(converted, scratch),
             watch_bytes=limits.scratch_bytes,
             keep=(channel.fileno(),),
+            interpreter=interpreter,
         )
     error = explain_exit(
         ended, policy=policy, wall_seconds=limits.convert_seconds, doing="Converting the model"
@@ -101,6 +108,7 @@ def convert_shut_in(build: BuildRequest, work: Path) -> Manifest:
         measured=msgspec.structs.replace(
             manifest.measured, peak_memory_bytes=ended.peak_memory_bytes
         ),
+        environment=environment,
     )
     (converted / "manifest.json").write_bytes(dump_manifest(manifest))
     return manifest

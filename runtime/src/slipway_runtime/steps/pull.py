@@ -10,6 +10,7 @@ from pathlib import Path
 from slipway_runtime.artifact.layer import extract_layer
 from slipway_runtime.artifact.manifest import load_manifest
 from slipway_runtime.artifact.oci import StoreError, parse_artifact
+from slipway_runtime.environment.open import open_environment
 from slipway_runtime.errors import BuildError
 from slipway_runtime.settings import PullSettings, read_pull_settings
 from slipway_runtime.steps.edge import InterruptedByEngineError, explain, install_signals, say
@@ -29,6 +30,7 @@ def run_pull() -> int:
         return 2
     try:
         pull(settings)
+        keep_for_serving(settings)
     except StoreError as error:
         say(str(error))
         return 1
@@ -79,6 +81,17 @@ def pull(settings: PullSettings) -> None:
         path.rename(target / path.name)
     incoming.rmdir()
     (target / _MARKER).write_text(digest)
+
+
+def keep_for_serving(settings: PullSettings) -> None:
+    """Have the training environment of a native model there, so that `serve` needs no network.
+
+    Raises:
+        BuildError: `TrainingEnvironmentUnavailable`, `DiskFull`.
+    """
+    manifest = load_manifest(settings.model_dir / "manifest.json")
+    if manifest.runtime == "Native":
+        open_environment(manifest.environment, folder=settings.environments)
 
 
 def _is_complete(target: Path, digest: str) -> bool:

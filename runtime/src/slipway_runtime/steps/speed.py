@@ -15,7 +15,7 @@ import numpy as np
 from slipway_runtime.artifact.manifest import Manifest
 from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.errors import BuildError
-from slipway_runtime.sandbox import explain_exit, policy_for, run_sandboxed
+from slipway_runtime.sandbox import Interpreter, explain_exit, policy_for, run_sandboxed
 from slipway_runtime.serving.core.session import Session, Tensors
 
 ROWS = (10, 100, 1000)  # of a call: the most that still allows MIN_CALLS within the budget
@@ -44,7 +44,9 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_un
     onnxruntime: Pace | None
 
 
-def measure_speed(build: BuildRequest, work: Path, manifest: Manifest) -> Speed | None:
+def measure_speed(
+    build: BuildRequest, work: Path, manifest: Manifest, *, interpreter: Interpreter
+) -> Speed | None:
     """Time what `convert` left in `work`; None when there are no rows to ask about.
 
     Raises:
@@ -53,8 +55,11 @@ def measure_speed(build: BuildRequest, work: Path, manifest: Manifest) -> Speed 
     if not manifest.golden.rows:
         return None
     limits = build.limits
+    scratch = work / "scratch"  # as for a native server's worker: empty files only
+    scratch.mkdir(exist_ok=True)
     policy = policy_for(
         read=(work,),
+        write=(scratch,),
         memory_bytes=limits.convert_memory_bytes,
         cpu_seconds=_CPU_SECONDS,
         file_bytes=0,
@@ -64,6 +69,7 @@ def measure_speed(build: BuildRequest, work: Path, manifest: Manifest) -> Speed 
         argument={"work": str(work.resolve()), "unpickle": build.model.unpickle},
         policy=policy,
         wall_seconds=_WALL_SECONDS,
+        interpreter=interpreter,
     )
     error = explain_exit(
         ended, policy=policy, wall_seconds=_WALL_SECONDS, doing="Measuring the speed"

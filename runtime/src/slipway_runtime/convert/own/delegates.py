@@ -3,18 +3,14 @@
 A parser puts the inner model's outputs where the rows would be; `write` goes on from there.
 """
 
+import importlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import (
-    FixedThresholdClassifier,
-    RandomizedSearchCV,
-    TunedThresholdClassifierCV,
-)
+from sklearn.model_selection import RandomizedSearchCV
 from sklearn.model_selection._search_successive_halving import (
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
@@ -54,17 +50,27 @@ _FUNCTIONS: dict[Any, Callable[[Nodes, str], str]] = {
 
 def register(registry: Registry) -> None:
     for kind, inside in (
-        (FrozenEstimator, "estimator"),
+        *((kind, "estimator") for kind in find_classes("sklearn.frozen", "FrozenEstimator")),
         (SelfTrainingClassifier, "estimator_"),
         (RandomizedSearchCV, "best_estimator_"),
         (HalvingGridSearchCV, "best_estimator_"),
         (HalvingRandomSearchCV, "best_estimator_"),
     ):
         registry.parsers[kind] = _only(inside)
-    for kind in (FixedThresholdClassifier, TunedThresholdClassifierCV):
+    thresholds = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
+    for kind in find_classes("sklearn.model_selection", *thresholds):
         registry.add(kind, _threshold, parse=_parse_threshold)
     registry.add(TransformedTargetRegressor, _target, parse=_parse_target)
     registry.add(RegressorChain, _chain, parse=_parse_chain)
+
+
+def find_classes(module: str, *names: str) -> tuple[type, ...]:
+    """The classes that this scikit-learn has: a training environment may have an older one."""
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError:
+        return ()
+    return tuple(getattr(found, name) for name in names if hasattr(found, name))
 
 
 def knows_zipmap(step: object) -> bool:
