@@ -26,6 +26,7 @@ from hostile_twin import make_twin
 
 ROW = {"age": 70, "income": 3}
 AT_ONCE = 4  # builds; the engine starts as many as are asked for
+PROMISED_SECONDS, SLACK = 60, 5  # the promise; a busy machine may take longer
 # What is called, and how it is written: forty of the corpus, whose rest the scan's own tests have.
 SCANNED = {
     name: CORPUS[name]
@@ -124,6 +125,7 @@ def test_the_scan_names_what_it_found(scanned: dict[str, Ended], name: str) -> N
     ended = scanned[name]
     assert ended.reason == "ModelUnsafe", ended
     assert SCANNED[name].names in ended.message
+    assert ended.seconds <= PROMISED_SECONDS * SLACK, ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +178,7 @@ def test_the_sandbox_alone_holds(attacked: Attacked, name: str) -> None:
     ended = attacked.ended[name]
     assert ended.reason in EFFECTS[name][1], ended
     assert "planted" not in ended.message
+    assert ended.seconds <= PROMISED_SECONDS * SLACK, ended
 
 
 def test_nothing_left_the_sandbox(attacked: Attacked) -> None:

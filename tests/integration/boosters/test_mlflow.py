@@ -12,6 +12,8 @@ import pytest
 import yaml
 from lightgbm import LGBMRegressor
 from lightgbm import __version__ as now
+from skl2onnx import to_onnx
+from sklearn.linear_model import LinearRegression
 
 from convert_models import Build, build_fetched
 from slipway_runtime.artifact.hostile import read_converted
@@ -131,3 +133,36 @@ def test_a_conversion_that_is_not_proven_names_another_training_version(tmp_path
         build_fetched(tmp_path, runtime="ONNX")
     assert caught.value.reason == "ModelVersionMismatch"
     assert json.loads((tmp_path / "converted/manifest.json").read_bytes())["model"]["warnings"]
+
+
+def test_an_onnx_flavour_is_built_from_its_file(tmp_path: Path) -> None:
+    place = tmp_path / "fetched/model/model"
+    place.mkdir(parents=True)
+    draw = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    model = LinearRegression().fit(draw, draw @ np.array([1.0, 2.0, 3.0]))
+    (place / "model.onnx").write_bytes(to_onnx(model, draw[:1]).SerializeToString())
+    flavors = {
+        "onnx": {"data": "model.onnx", "onnx_version": "1.19.0"},
+        "python_function": {"loader_module": "mlflow.onnx", "data": "model.onnx"},
+    }
+    (place / "MLmodel").write_text(yaml.safe_dump({"flavors": flavors}))
+    built = build_fetched(tmp_path, format="MLflow")
+    assert (built.manifest.runtime, built.manifest.model.format) == ("ONNX", "ONNX")
+    answers = built.answer(pd.DataFrame(draw, columns=["x0", "x1", "x2"]))
+    (values,) = answers.values()
+    np.testing.assert_allclose(np.ravel(values), model.predict(draw), rtol=1e-4, atol=1e-4)
+
+
+def test_a_class_in_the_directorys_own_code_is_named_and_refused(tmp_path: Path) -> None:
+    """MLflow's `code_paths`: modules beside the model, which no other process can import."""
+    place = _edited(tmp_path) / "fetched/model/model"
+    (place / "code").mkdir()
+    (place / "code/ownclasses.py").write_text("class Own:\n    pass\n")
+    (place / "model.pkl").write_bytes(b"\x80\x04\x8c\nownclasses\x94\x8c\x03Own\x94\x93\x94)R.")
+    told = yaml.safe_load((place / "MLmodel").read_text())
+    told["flavors"]["python_function"]["code"] = "code"
+    (place / "MLmodel").write_text(yaml.safe_dump(told))
+    with pytest.raises(BuildError, match="module ownclasses") as caught:
+        build_fetched(tmp_path)
+    assert caught.value.reason == "ModelUnreadable"
+    assert "spec.model.packages" in caught.value.message
