@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path, *, leave_bytes: int) -> Path:
-    """A file that takes all space but `leave_bytes`."""
+    """A file that takes all space but `leave_bytes`, while others write there too."""
     path = folder / "filler"
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
     with path.open("wb") as out:
-        os.posix_fallocate(out.fileno(), 0, max(free - leave_bytes, 1))
+        while (free := _free_bytes(folder) - leave_bytes) > 0:
+            with suppress(OSError):  # somebody else took some of it meanwhile
+                os.posix_fallocate(out.fileno(), 0, os.fstat(out.fileno()).st_size + free)
     return path
+
+
+def _free_bytes(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 def test_a_full_disk_stops_no_prediction_and_heals_with_space(

@@ -64,6 +64,7 @@ def test_an_unknown_example_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
 def test_what_a_sample_names_is_written_by_its_script(sample: Path) -> None:
     model = yaml.safe_load(sample.read_text())["spec"]["model"]
-    script = (ROOT / "examples" / sample.stem.replace("-", "_") / "train.py").read_text()
+    folder = ROOT / "examples" / sample.stem.replace("-", "_")
+    scripts = "".join(path.read_text() for path in sorted(folder.glob("*.py")))
     for uri in (model["uri"], *(samples["uri"] for samples in [model.get("samples")] if samples)):
-        assert f'HERE / "{Path(uri).name}"' in script
+        assert f'HERE / "{Path(uri).name}"' in scripts

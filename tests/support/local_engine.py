@@ -299,6 +299,10 @@ class Load:
     def failures(self) -> list[tuple[int, str]]:
         return [answer for answer in self.answers if answer[0] != 200]
 
+    def processes(self, since: int = 0) -> set[str]:
+        """Which processes gave the answers from number `since` on."""
+        return {text.split()[1] for status, text in self.answers[since:] if status == 200}
+
     def count(self, who: str) -> int:
         """How many answers came from a Deployment."""
         return sum(text.startswith(f"{who} ") for _, text in self.answers)

@@ -21,10 +21,6 @@ from local_engine import (
 
 pytestmark = pytest.mark.engine
 PODS = "/api/v1/namespaces/default/pods"
-SLICES = (
-    "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
-    "?labelSelector=kubernetes.io/service-name=dying"
-)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +131,27 @@ def test_a_pod_that_dies_costs_no_request_that_is_safe(engine: LocalEngine) -> N
             psutil.Process(int(load.answers[-1][1].split()[1])).kill()
             # only then the other one: with none left there would be nobody to ask
             wait_until(lambda turn=turn: restarts() == turn, "it is back")
-            wait_until(lambda: len(engine.http.get(SLICES).json()["items"]) >= 2, "both are known")
+            back = len(load.answers)
+            wait_until(lambda back=back: len(load.processes(back)) == 2, "Envoy asks both")
+    assert load.failures == []
+
+
+def test_a_dead_pod_that_nobody_noticed_yet_costs_no_request(engine: LocalEngine) -> None:
+    """It has no request in flight, so that the balancer would rather ask it than the live one."""
+    serve(engine, "unnoticed", replicas=2, env={"DELAY": "0.02"})
+    route = build_route("unnoticed", ("unnoticed", 1))
+    engine.apply(route)
+    url = engine.wait_programmed(route)
+    with Load(url, threads=8, pause=0) as load:
+        wait_until(lambda: len(load.processes()) == 2, "Envoy asks both")
+        keeper = psutil.Process(engine.http.get("/slipway/v1/engine").json()["pid"])
+        keeper.suspend()
+        try:
+            psutil.Process(int(load.answers[-1][1].split()[1])).kill()
+            seen = len(load.answers)
+            wait_until(lambda: len(load.answers) > seen + 500, "requests go on")
+        finally:
+            keeper.resume()
     assert load.failures == []
 
 

@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sandbox_probe import GIB, probe_policy, run_code
 from slipway_runtime.errors import BuildError
-from slipway_runtime.sandbox import explain_exit
+from slipway_runtime.sandbox import explain_exit, spawn
 
 MIB = 1 << 20
 
@@ -335,3 +336,14 @@ raise SystemExit(3)
 def test_ctypes_is_there() -> None:
     # The probes above reach the kernel through it; without it they would prove nothing.
     assert ctypes.CDLL(None).getpid() == os.getpid()
+
+
+def test_a_child_that_ends_before_it_is_shut_in_leaves_nothing_behind(tmp_path: Path) -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    child = spawn(target="time:sleep", argument=60, policy=probe_policy(tmp_path))
+    child.kill()
+    with pytest.raises(RuntimeError, match="ended before it was shut in"):
+        child.wait_until_shut_in()
+    assert child.process.returncode == -signal.SIGKILL
+    assert not psutil.pid_exists(child.pid), "no zombie"
+    assert sorted(os.listdir("/proc/self/fd")) == before

@@ -76,13 +76,15 @@ def loss_of(model: Any) -> str:
 
 def _dump(model: Any) -> dict[str, Any]:
     """CatBoost writes JSON to files only."""
+    from catboost import CatBoostError
+
     try:
         with tempfile.TemporaryDirectory(prefix="slipway-catboost-") as folder:
             path = Path(folder) / "model.json"
             model.save_model(str(path), format="json")
             dump: dict[str, Any] = orjson.loads(path.read_bytes())
             return dump
-    except OSError as error:
+    except (OSError, CatBoostError) as error:
         raise NotRead("no place to write CatBoost's JSON to") from error
 
 

@@ -57,7 +57,7 @@ class Sandboxed:
 
     def __init__(self, process: "subprocess.Popen[bytes]", status: int, log: "_LogPump") -> None:
         self.process = process
-        self._status = status
+        self._status: int | None = status
         self._log = log
         self._received = b""
 
@@ -70,12 +70,12 @@ class Sandboxed:
         """Wait for the child to report its walls.
 
         Raises:
-            RuntimeError: it ended, or said nothing in time.
+            RuntimeError: it ended, or said nothing in time; it is collected.
         """
         deadline = time.monotonic() + timeout_seconds
         while b"\n" not in self._received:
             if time.monotonic() > deadline or not self._receive(_TICK_SECONDS):
-                self.kill()
+                self.end()
                 raise RuntimeError(
                     f"Cannot start a sandboxed process: it ended before it was shut in. "
                     f"{self._log.finish()}"
@@ -108,8 +108,7 @@ class Sandboxed:
                 code, usage = self._reap(None)
             assert code is not None  # noqa: S101  a reap without deadline ends with the child
         finally:
-            self.kill()
-            os.close(self._status)
+            self.end()
         outcome = _read_result(self._received) if stopped is None else None
         return SandboxExit(
             code=code,
@@ -144,8 +143,17 @@ class Sandboxed:
         if self.process.returncode is None:
             self.process.kill()
 
+    def end(self) -> None:
+        """Kill the child, if it still runs, collect it and let go of its channel."""
+        self.kill()
+        self.process.wait()
+        status, self._status = self._status, None
+        if status is not None:
+            os.close(status)
+
     def _receive(self, timeout_seconds: float) -> bool:
         """Read what the status channel has; False once the child closed it."""
+        assert self._status is not None  # noqa: S101  nobody listens after the end
         with selectors.DefaultSelector() as selector:
             selector.register(self._status, selectors.EVENT_READ)
             if not selector.select(timeout_seconds):
@@ -247,7 +255,7 @@ def run_sandboxed(
             watch_bytes=watch_bytes,
         )
     finally:
-        child.kill()
+        child.end()
 
 
 def _read_result(received: bytes) -> Result | None:

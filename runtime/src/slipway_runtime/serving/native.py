@@ -217,13 +217,11 @@ class NativeSession:
             ours.settimeout(_LOAD_SECONDS)
             reply = receive(ours, Reply)
         except (RuntimeError, Closed, TimeoutError) as error:
-            child.kill()
-            child.process.wait()
+            child.end()
             ours.close()
             return str(error) or "it did not load the model in time"
         if reply.number != 0 or reply.error is not None:
-            child.kill()
-            child.process.wait()
+            child.end()
             ours.close()
             return reply.error or "it did not say that it is ready"
         self._child, self._channel = child, ours
@@ -247,9 +245,7 @@ class NativeSession:
             if child.has_too_many_threads():
                 log.error("the model worker started too many threads and is killed")
                 child.kill()
-        if self._closing.is_set():
-            child.kill()
-        child.process.wait()
+        child.end()
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()

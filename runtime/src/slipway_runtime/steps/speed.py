@@ -15,7 +15,7 @@ import numpy as np
 from slipway_runtime.artifact.manifest import Manifest
 from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.errors import BuildError
-from slipway_runtime.sandbox import Interpreter, explain_exit, policy_for, run_sandboxed
+from slipway_runtime.sandbox import HERE, Interpreter, explain_exit, policy_for, run_sandboxed
 from slipway_runtime.serving.core.session import Session, Tensors
 
 ROWS = (10, 100, 1000)  # of a call: the most that still allows MIN_CALLS within the budget
@@ -55,11 +55,9 @@ def measure_speed(
     if not manifest.golden.rows:
         return None
     limits = build.limits
-    scratch = work / "scratch"  # as for a native server's worker: empty files only
-    scratch.mkdir(exist_ok=True)
     policy = policy_for(
         read=(work,),
-        write=(scratch,),
+        write=_make_scratch(work, interpreter),
         memory_bytes=limits.convert_memory_bytes,
         cpu_seconds=_CPU_SECONDS,
         file_bytes=0,
@@ -80,6 +78,15 @@ def measure_speed(
         return msgspec.convert(ended.result, Speed | None)
     except msgspec.ValidationError as problem:
         raise BuildError("ModelRejected", "Measuring the speed gave no figures.") from problem
+
+
+def _make_scratch(work: Path, interpreter: Interpreter) -> tuple[Path, ...]:
+    """As for a native server's worker: only a training environment gets it, for empty files."""
+    if interpreter is HERE:
+        return ()
+    scratch = work / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return (scratch,)
 
 
 def run_inside(argument: dict[str, Any]) -> dict[str, Any] | None:
