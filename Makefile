@@ -89,6 +89,10 @@ bench: setup examples ## Measure: time to the first answer, throughput against o
 coverage-sklearn: setup ## Send all of scikit-learn through the conversion and judge it (docs/conversion.md)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) python tests/coverage/measure_sklearn.py
 
+.PHONY: coverage-families
+coverage-families: setup ## Measure what a conversion costs and brings, a model a family (docs/conversion.md)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) python tests/coverage/families.py
+
 .PHONY: coverage-boosters
 coverage-boosters: setup ## Build every kind of XGBoost, LightGBM and CatBoost model, compare (docs/conversion-boosters.md)
 	@OMP_NUM_THREADS=1 $(RUN) python tests/coverage/boosters.py

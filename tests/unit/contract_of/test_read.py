@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -189,3 +190,12 @@ def test_a_forest_of_many_splits_notes_a_bounded_number() -> None:
     rows = DRAW.normal(size=(600, 1))
     model = RandomForestClassifier(30).fit(rows, DRAW.integers(0, 2, 600))
     assert 32 <= len(_read(model).columns[0].points) <= 64
+
+
+def test_samples_tell_the_spaces_that_lightgbm_made_underscores_of() -> None:
+    rows = NUMBERS.rename(columns={"age": "age in years", "pay": "pay_day"})
+    model = LGBMClassifier(n_estimators=2, verbose=-1).fit(rows, TRUTH)
+    assert _read(model).names == ("age_in_years", "pay_day")
+    seen = ("pay_day", "age in years", "target")
+    assert _read(model, seen).names == ("age in years", "pay_day")
+    assert _read(model, ("age_in_years", "pay_day")).names == ("age_in_years", "pay_day")

@@ -24,6 +24,20 @@ def booster_names(model: Any) -> tuple[str, ...] | None:
     return None if names == made_up else tuple(map(str, names))
 
 
+def as_trained(step: Any, names: tuple[str, ...], seen: Sequence[str]) -> tuple[str, ...]:
+    """The names as the training rows had them; LightGBM keeps each space as an underscore.
+
+    Args:
+        step: what takes the columns first.
+        names: as it tells them.
+        seen: the columns of rows like the training rows.
+    """
+    if framework_of(step) != "lightgbm" or set(names) <= set(seen):
+        return names
+    spelled = {name.replace(" ", "_"): name for name in seen}
+    return tuple(spelled.get(name, name) for name in names)
+
+
 def booster_width(model: Any) -> int | None:
     """How many columns a CatBoost model takes: opened again, `n_features_in_` of it is 0."""
     return len(model.feature_names_) if framework_of(model) == "catboost" else None

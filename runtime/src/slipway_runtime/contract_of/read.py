@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from slipway_runtime.contract_of.booster import booster_names, booster_width
+from slipway_runtime.contract_of.booster import as_trained, booster_names, booster_width
 from slipway_runtime.contract_of.lane import Lane
 from slipway_runtime.contract_of.reading import (
     ColumnReading,
@@ -52,6 +52,7 @@ def read_model(model: object, sample_names: tuple[str, ...] = ()) -> ModelReadin
             names = without_target(sample_names, width)
             if len(names) != width:
                 names = tuple(f"x{index}" for index in range(width))
+    names = as_trained(first, names, sample_names)
     if not names:
         return None
     columns = tuple(ColumnReading(name=name) for name in names)
