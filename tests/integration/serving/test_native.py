@@ -115,7 +115,7 @@ def test_unpickle_never_refuses_to_serve(folder: Path) -> None:
     output = served.process.communicate(timeout=HANG_GUARD)[0]
     assert served.process.returncode == 1
     assert "unpickle" in output
-    assert "Traceback" not in output
+    assert "Traceback" not in output, output
 
 
 def test_a_model_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def find_engine(data_dir: str | os.PathLike[str]) -> EngineAddress | None:
     found = data.read_address()
     if holder is None or found is None or found.get("pid") != holder:
         return None
+    if not _is_alive(holder):  # both are of the engine before: the new one has not said its own yet
+        return None
     return EngineAddress(
         url=str(found["url"]), token=str(found["token"]), pid=holder, data_dir=data.root
     )
