@@ -130,7 +130,8 @@ SAMPLED: dict[str, tuple[Callable[[], Made], str]] = {
         _fit(RandomForestClassifier(20, random_state=0), CANCER.data, CANCER.target), TIES,
     ),
     "histogram boosting, holes": (
-        _fit(HistGradientBoostingClassifier(max_iter=15), PENGUIN_NUMBERS, SPECIES), "float32",
+        _fit(HistGradientBoostingClassifier(max_iter=15), PENGUIN_NUMBERS, SPECIES),
+        "float64 up to the trees",
     ),
     "boosting": (
         _fit(GradientBoostingRegressor(n_estimators=20), DIABETES.data, DIABETES.target), "float32",
