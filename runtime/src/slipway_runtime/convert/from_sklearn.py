@@ -153,7 +153,9 @@ def convert_sklearn(
             onnx_model = skl2onnx.convert_sklearn(
                 model,
                 name="slipway",
-                initial_types=[(tensor.name, _tensor_type(tensor)) for tensor in inputs],
+                initial_types=[
+                    (_name_for_sklearn(tensor), _tensor_type(tensor)) for tensor in inputs
+                ],
                 options=_options(model, original),
                 target_opset=dict(OPSET),
                 custom_conversion_functions=own.converters | boosters.functions,
@@ -187,9 +189,11 @@ def list_inputs(original: Original, *, number: Datatype = "FP32") -> tuple[Input
     """The inputs of the model when it is served: one a column for tables, else one matrix."""
     columns = original.reading.columns
     if is_table(original):
+        taken = {output.name for output in original.outputs}
         return tuple(
             InputTensor(
-                name=column.name,
+                # one graph, one set of names: a column may be called like an answer
+                name=f"column:{column.name}" if column.name in taken else column.name,
                 datatype=_datatype(column, number),
                 shape=(-1, 1),
                 columns=(column.name,),
@@ -204,6 +208,11 @@ def list_inputs(original: Original, *, number: Datatype = "FP32") -> tuple[Input
             columns=original.reading.names,
         ),
     )
+
+
+def _name_for_sklearn(tensor: InputTensor) -> str:
+    """Columns are looked up by their own names while the model is converted."""
+    return tensor.columns[0] if len(tensor.columns) == 1 else tensor.name
 
 
 def _datatype(column: ColumnReading, number: Datatype) -> Datatype:
