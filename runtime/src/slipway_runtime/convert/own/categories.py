@@ -8,36 +8,33 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder
 
+from slipway_runtime.convert.own.delegates import find_classes
 from slipway_runtime.convert.own.nodes import Nodes
 from slipway_runtime.convert.own.registry import Registry
 
 
 def register(registry: Registry) -> None:
     from skl2onnx.operator_converters.one_hot_encoder import convert_sklearn_one_hot_encoder
-    from skl2onnx.operator_converters.target_encoder import convert_sklearn_target_encoder
     from skl2onnx.shape_calculators.one_hot_encoder import (
         calculate_sklearn_one_hot_encoder_output_shapes,
     )
+
+    theirs = (convert_sklearn_one_hot_encoder, calculate_sklearn_one_hot_encoder_output_shapes)
+    _share(registry, OneHotEncoder, _one_hot, *theirs)
+    for kind in find_classes("sklearn.preprocessing", "TargetEncoder"):
+        _register_target(registry, kind)
+
+
+def _register_target(registry: Registry, kind: type) -> None:
+    from skl2onnx.operator_converters.target_encoder import convert_sklearn_target_encoder
     from skl2onnx.shape_calculators.target_encoder import (
         calculate_sklearn_target_encoder_output_shapes,
     )
 
-    _share(
-        registry,
-        OneHotEncoder,
-        _one_hot,
-        convert_sklearn_one_hot_encoder,
-        calculate_sklearn_one_hot_encoder_output_shapes,
-    )
-    _share(
-        registry,
-        TargetEncoder,
-        _target,
-        convert_sklearn_target_encoder,
-        calculate_sklearn_target_encoder_output_shapes,
-    )
+    theirs = (convert_sklearn_target_encoder, calculate_sklearn_target_encoder_output_shapes)
+    _share(registry, kind, _target, *theirs)
 
 
 def _share(registry: Registry, kind: type, write: Any, convert: Any, shape: Any) -> None:
@@ -58,7 +55,7 @@ def _is_ours(encoder: Any) -> bool:
     known = [np.asarray(each) for each in encoder.categories_]
     if any(each.dtype.kind != "f" for each in known):
         return False
-    if isinstance(encoder, TargetEncoder):
+    if hasattr(encoder, "target_mean_"):
         return any(np.isnan(each).any() for each in known)
     return any((each[np.isfinite(each)] % 1 != 0).any() for each in known)
 
