@@ -1,4 +1,5 @@
-"""Wine, with splines: no converter knows `SplineTransformer`, so Slipway serves the original.
+"""Wine, by a sketch of all products of columns: no converter knows `PolynomialCountSketch`, so
+Slipway serves the original.
 
 The answer says so: `get -o wide` shows the runtime Native, and `describe` the reason.
 """
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import joblib
 from sklearn.datasets import load_wine
+from sklearn.kernel_approximation import PolynomialCountSketch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import SplineTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 HERE = Path(__file__).parent
 
@@ -21,7 +23,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 model = make_pipeline(
-    SplineTransformer(n_knots=4), StandardScaler(), LogisticRegression(max_iter=1000)
+    StandardScaler(),
+    PolynomialCountSketch(n_components=64, random_state=0),
+    LogisticRegression(max_iter=1000),
 )
 model.fit(X_train, y_train)
 

@@ -103,7 +103,7 @@ ROWS = {
         make=unknown_class, reason="ModelUnreadable", words=("our_company",)
     ),
     "no converter and runtime ONNX": Bad(
-        make=no_converter, reason="ConversionUnsupported", words=("SplineTransformer",)
+        make=no_converter, reason="ConversionUnsupported", words=("PolynomialCountSketch",)
     ),
     "a conversion that differs": Bad(
         make=wrong_conversion, reason="ParityExceeded", words=("row",)
@@ -166,7 +166,7 @@ def test_a_model_without_converter_is_served_natively_with_the_reason(
     assert found["status"]["runtime"] == "Native"
     reason = condition(found, "ModelReady")
     assert (reason["status"], reason["reason"]) == ("True", "NativeFallback")
-    assert "SplineTransformer" in reason["message"]
+    assert "PolynomialCountSketch" in reason["message"]
     row = {"age": 40.0, "income": 5.0}
     answer = laptop.post(found, "/predict", json=[row]).json()["predictions"][0]["value"]
     expected = joblib.load(path).predict(models.pd.DataFrame([row]))[0]

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
+from sklearn.kernel_approximation import PolynomialCountSketch
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, SplineTransformer, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 SEED = 7
 COLUMNS = ["age", "income"]
@@ -38,9 +39,9 @@ def regression(path: Path, *, slope: float = 1.0) -> Path:
 
 
 def without_converter(path: Path) -> Path:
-    """SplineTransformer has no ONNX converter, so this one is served by its original code."""
+    """PolynomialCountSketch has no ONNX converter, so this one is served by its original code."""
     rows = table()
-    model = make_pipeline(SplineTransformer(n_knots=4), LinearRegression())
+    model = make_pipeline(PolynomialCountSketch(random_state=0), LinearRegression())
     joblib.dump(model.fit(rows, rows["age"] * rows["income"]), path)
     return path
 

@@ -130,7 +130,8 @@ SAMPLED: dict[str, tuple[Callable[[], Made], str]] = {
         _fit(RandomForestClassifier(20, random_state=0), CANCER.data, CANCER.target), TIES,
     ),
     "histogram boosting, holes": (
-        _fit(HistGradientBoostingClassifier(max_iter=15), PENGUIN_NUMBERS, SPECIES), "float32",
+        _fit(HistGradientBoostingClassifier(max_iter=15), PENGUIN_NUMBERS, SPECIES),
+        "float64 up to the trees",
     ),
     "boosting": (
         _fit(GradientBoostingRegressor(n_estimators=20), DIABETES.data, DIABETES.target), "float32",
@@ -350,3 +351,27 @@ def test_the_manifest_of_the_penguins_tells_all(tmp_path: Path) -> None:
     assert sum(species.values()) == 344
     again = made.answer(pd.DataFrame(list(manifest.golden.rows)))
     assert again["label"].tolist() == list(manifest.golden.outputs["label"])
+
+
+@pytest.mark.parametrize("end", [LogisticRegression(), Ridge()], ids=["classes", "numbers"])
+def test_columns_may_be_called_like_the_answers(end: Any, tmp_path: Path) -> None:
+    table = given.penguins().rename(
+        columns={"island": "label", "bill_length_mm": "value", "bill_depth_mm": "probabilities"}
+    )
+    rows = table[["label", "value", "probabilities"]].fillna({"value": 40.0, "probabilities": 17.0})
+    target = table["species"] if isinstance(end, LogisticRegression) else table["year"]
+    encode = ColumnTransformer(
+        [("t", OneHotEncoder(), ["label"]), ("n", StandardScaler(), ["value", "probabilities"])]
+    )
+    model = make_pipeline(encode, end).fit(rows, target)
+    made = given.build(tmp_path, model)
+    assert made.manifest.runtime == "ONNX", made.manifest.fallback
+    assert [column.name for column in made.manifest.contract.columns] == list(rows)
+    inputs = {tensor.name: tensor.columns for tensor in made.manifest.signature.inputs}
+    told = made.answer(rows)
+    if isinstance(end, LogisticRegression):
+        assert inputs["column:label"] == ("label",)
+        assert told["label"].tolist() == model.predict(rows).tolist()
+    else:
+        assert inputs["column:value"] == ("value",)
+        np.testing.assert_allclose(told["value"], model.predict(rows), rtol=1e-5)

@@ -8,9 +8,15 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import PolynomialCountSketch
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
@@ -18,8 +24,8 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
     OrdinalEncoder,
+    PowerTransformer,
     QuantileTransformer,
-    SplineTransformer,
     StandardScaler,
 )
 
@@ -37,14 +43,15 @@ def _function() -> Any:
     return model.fit(CANCER.data, CANCER.target)
 
 
-def _spline() -> Any:
-    return make_pipeline(SplineTransformer(), Ridge()).fit(DIABETES.data, DIABETES.target)
+def _sketch() -> Any:
+    model = make_pipeline(PolynomialCountSketch(random_state=0), Ridge())
+    return model.fit(DIABETES.data, DIABETES.target)
 
 
 def _categorical_splits() -> Any:
     rows = np.column_stack([np.arange(569) % 5, CANCER.data[:, 0]])
-    model = HistGradientBoostingClassifier(max_iter=5, categorical_features=[0])
-    return model.fit(rows, CANCER.target)
+    inner = HistGradientBoostingClassifier(max_iter=5, categorical_features=[0])
+    return VotingClassifier([("one", inner)], voting="soft").fit(rows, CANCER.target)
 
 
 def _missing_code() -> Any:
@@ -66,13 +73,21 @@ def _text_indicator() -> Any:
 
 def _between_floats() -> Any:
     """The table's values differ in the last bits, and the splits lie between them."""
-    return HistGradientBoostingRegressor(max_iter=20).fit(DIABETES.data, DIABETES.target)
+    model = VotingRegressor([("one", HistGradientBoostingRegressor(max_iter=20))])
+    return model.fit(DIABETES.data, DIABETES.target)
 
 
 def _far_integers() -> Any:
     """Keys beyond 2^24: float32 takes neighbours for one, and the splits lie between them."""
     rows = 100_000_000 + np.arange(0, 600, 3.0).reshape(-1, 1)
-    return HistGradientBoostingRegressor(max_iter=20).fit(rows, rows[:, 0] % 7)
+    model = VotingRegressor([("one", HistGradientBoostingRegressor(max_iter=20))])
+    return model.fit(rows, rows[:, 0] % 7)
+
+
+def _powers_before_splits() -> Any:
+    """A power's last bit is anybody's, and a training row lies on the split."""
+    model = make_pipeline(PowerTransformer(), HistGradientBoostingClassifier(max_iter=5))
+    return model.fit(CANCER.data[:, :6], CANCER.target)
 
 
 def _extreme_threshold() -> Any:
@@ -91,7 +106,8 @@ def _stripped_text() -> Any:
 CASES: dict[str, tuple[Any, pd.DataFrame | None, str, str]] = {
     "a function": (_function, None, "ConversionUnsupported", "FunctionTransformer"),
     "no inverse": (_ranked_target, None, "ConversionUnsupported", "QuantileTransformer"),
-    "no converter for a step": (_spline, None, "ConversionUnsupported", "SplineTransformer"),
+    "no converter for a step": (_sketch, None, "ConversionUnsupported", "PolynomialCountSketch"),
+    "other last bits": (_powers_before_splits, None, "ConversionUnsupported", "another last bit"),
     "stripped accents": (_stripped_text, None, "ConversionUnsupported", "strip_accents"),
     "an indicator of text": (_text_indicator, None, "ConversionUnsupported", "add_indicator"),
     "denied: categorical splits": (

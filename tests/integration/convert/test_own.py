@@ -15,9 +15,10 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.decomposition import FastICA
 from sklearn.dummy import DummyClassifier
-from sklearn.feature_selection import SequentialFeatureSelector
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector
 from sklearn.frozen import FrozenEstimator
-from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.kernel_approximation import Nystroem
 from sklearn.kernel_ridge import KernelRidge
@@ -25,12 +26,20 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     RandomizedSearchCV,
+    StratifiedKFold,
     TunedThresholdClassifierCV,
 )
 from sklearn.multioutput import RegressorChain
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    OneHotEncoder,
+    PowerTransformer,
+    SplineTransformer,
+    StandardScaler,
+    TargetEncoder,
+)
 
 import convert_models as given
 
@@ -124,12 +133,84 @@ MODELS: dict[str, Callable[[], Made]] = {
     "chain": _fit(
         RegressorChain(Ridge(), order=[1, 0]), DIABETES.data[:, :8], DIABETES.data[:, 8:]
     ),
+    "powers, holes": _fit(
+        make_pipeline(PowerTransformer(), SimpleImputer(), LogisticRegression()),
+        HOLES,
+        CANCER.target,
+    ),
+    "powers, Box-Cox": _fit(PowerTransformer(method="box-cox", standardize=False), IRIS.data),
+    "bins, ordinal": _fit(
+        make_pipeline(KBinsDiscretizer(4, encode="ordinal"), Ridge()), IRIS.data, IRIS.target
+    ),
+    "bins, one-hot, quantiles": _fit(
+        make_pipeline(
+            KBinsDiscretizer(5, quantile_method="averaged_inverted_cdf"), LogisticRegression()
+        ),
+        IRIS.data,
+        IRIS.target,
+    ),
+    **{
+        f"splines, {beyond}, degree {degree}": _fit(
+            make_pipeline(
+                SplineTransformer(
+                    n_knots=4, degree=degree, extrapolation=beyond, include_bias=degree > 1
+                ),
+                Ridge(),
+            ),
+            DIABETES.data[:, 2:6] * 20,
+            DIABETES.target,
+        )
+        for beyond in ("constant", "linear", "continue", "periodic")
+        for degree in (1, 3)
+        if (beyond, degree) != ("linear", 1)
+    },
+    "splines of holes": _fit(
+        make_pipeline(
+            SplineTransformer(handle_missing="zeros", knots="quantile"), _logistic()
+        ),
+        HOLES,
+        CANCER.target,
+    ),
+    "neighbours, by distance": _fit(
+        make_pipeline(StandardScaler(), KNNImputer(weights="distance"), _logistic()),
+        HOLES,
+        CANCER.target,
+    ),
+    "neighbours, indicator and empty column": _fit(
+        make_pipeline(
+            KNNImputer(n_neighbors=3, add_indicator=True, keep_empty_features=True), _logistic()
+        ),
+        np.column_stack([HOLES, np.full(len(HOLES), np.nan)]),
+        CANCER.target,
+    ),
+    "fractions, one-hot, first dropped": _fit(
+        make_pipeline(OneHotEncoder(drop="first", handle_unknown="ignore"), LogisticRegression()),
+        np.round(IRIS.data[:, :2] * 2) / 2,
+        IRIS.target,
+    ),
+    "targets of three classes and a hole": _fit(
+        make_pipeline(TargetEncoder(cv=StratifiedKFold(3)), _logistic()),
+        np.where(IRIS.data[:, :2] > 6.5, np.nan, np.round(IRIS.data[:, :2])),
+        IRIS.target,
+    ),
+    "elimination, in a pipeline": _fit(
+        make_pipeline(StandardScaler(), RFE(LinearRegression(), n_features_to_select=4), Ridge()),
+        DIABETES.data,
+        DIABETES.target,
+    ),
+    "elimination, last": _fit(
+        make_pipeline(StandardScaler(), RFECV(LogisticRegression(), cv=3)), CANCER.data, TEXT
+    ),
+    "elimination of a forest": _fit(
+        RFE(RandomForestClassifier(5, random_state=0)), CANCER.data, CANCER.target
+    ),
     "frozen": lambda: (
         FrozenEstimator(_logistic().fit(CANCER.data, TEXT)), CANCER.data,
     ),
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:Found unknown categories")
 @pytest.mark.parametrize("name", MODELS)
 def test_the_conversion_is_proven_and_right(name: str, tmp_path: Path) -> None:
     model, rows = MODELS[name]()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -49,7 +49,8 @@ def test_what_a_row_holds_goes_the_same_way(threshold: float, value: float) -> N
 
 def test_rounded_thresholds_change_no_answer_on_float32_rows() -> None:
     rows, target = load_diabetes(return_X_y=True)
-    model = HistGradientBoostingRegressor(max_iter=20).fit(rows, target)
+    model = VotingRegressor([("one", HistGradientBoostingRegressor(max_iter=20))])
+    model.fit(rows, target)
     before = model.predict(rows)
     twin = rewrite_for_onnx(model)
     single = rows.astype(np.float32).astype(np.float64)

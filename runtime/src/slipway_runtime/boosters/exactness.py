@@ -1,8 +1,9 @@
-"""Finds arithmetic in float32 on the way to a booster in a converted graph.
+"""Finds arithmetic on the way to a booster in a converted graph that comes out differently there.
 
 A threshold of a booster is often a value of its training rows: one differing last bit sends such a
 row the other way, and no probe would show it. Frameworks calculate in float64 what comes before;
-where the converter does so in float32, the conversion is refused.
+where the converter does so in float32, the conversion is refused. Histogram boosting keeps its
+thresholds in float64, so that sums and functions are refused too: their last bit is anybody's.
 """
 
 from typing import Any
@@ -17,13 +18,24 @@ _EXACT = frozenset(
     ("OneHotEncoder", "LabelEncoder", "Concat", "Reshape", "Identity", "ArrayFeatureExtractor",
      "Gather", "Flatten", "FeatureVectorizer", "Transpose", "Slice", "Squeeze", "Unsqueeze")
 )  # fmt: skip
+# IEEE 754 rounds these in one way only.
+_ROUNDED = frozenset(
+    ("Add", "Sub", "Mul", "Div", "Sqrt", "Neg", "Abs", "Sign", "Floor", "Ceil", "Min", "Max",
+     "Clip", "Where", "IsNaN", "Imputer", "Constant", "ConstantOfShape", "Shape", "Expand", "Tile",
+     "ReduceMax", "ReduceMin", "TopK", "Cast")
+)  # fmt: skip
 _WHOLE = frozenset(
     (TensorProto.BOOL, TensorProto.INT64, TensorProto.INT32, TensorProto.STRING, TensorProto.FLOAT)
 )
 
 
-def find_inexact(model: Any) -> str | None:
-    """Name the operator that calculates in float32 before a booster; None: there is none."""
+def find_inexact(model: Any, *, to_the_bit: bool = False) -> str | None:
+    """Say what is calculated otherwise before a booster, as "Pow"; None: nothing is.
+
+    Args:
+        model: the converted graph.
+        to_the_bit: float64 is compared in, so that it matters how each last bit comes out.
+    """
     graph = model.graph
     producers = {output: node for node in graph.node for output in node.output}
     types = _types(model)
@@ -36,8 +48,12 @@ def find_inexact(model: Any) -> str | None:
             continue
         seen.add(name)
         waiting += node.input
-        if not node.name.startswith(PREFIX) and _is_inexact(node, types):
-            return str(node.op_type)
+        if node.name.startswith(PREFIX):
+            continue
+        if _is_inexact(node, types):
+            return f"{node.op_type} in float32"
+        if to_the_bit and _is_free(node, types):
+            return f"{node.op_type}, to another last bit,"
     return None
 
 
@@ -58,3 +74,9 @@ def _is_inexact(node: Any, types: dict[str, int]) -> bool:
     if node.op_type == "Cast":
         return types.get(node.input[0]) not in _WHOLE
     return node.op_type not in _EXACT
+
+
+def _is_free(node: Any, types: dict[str, int]) -> bool:
+    """Whether implementations differ in the last bit of what it gives in float64."""
+    doubles = any(types.get(name) in (TensorProto.DOUBLE, None) for name in node.output)
+    return doubles and node.op_type not in _EXACT and node.op_type not in _ROUNDED

@@ -147,12 +147,17 @@ class Forest:
 
 
 def refuse_odd_categories(categories: Categories) -> None:
-    """Codes can be looked up for text and for whole numbers.
+    """Codes can be looked up for text, for whole numbers, and for numbers that float32 holds.
 
     Raises:
         NotRead: some column's categories are neither.
     """
     for values in categories.values():
-        whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
-        if not whole and not all(isinstance(value, str) for value in values):
-            raise NotRead("categories that are neither text nor whole numbers")
+        if all(isinstance(value, str) for value in values):
+            continue
+        numbers = [value for value in values if isinstance(value, int | float)]
+        if len(numbers) < len(values) or any(isinstance(value, bool) for value in numbers):
+            raise NotRead("categories that are neither text nor numbers")
+        exact = all(isinstance(value, int) for value in numbers)
+        if not exact and any(float(np.float32(value)) != value for value in numbers):
+            raise NotRead("categories that are numbers with more digits than float32 has")

@@ -19,6 +19,11 @@ def framework_of(model: object) -> Framework | None:
     return None
 
 
+def has_histogram_trees(model: object) -> bool:
+    """Whether it is scikit-learn's own gradient boosting over histograms, fitted."""
+    return hasattr(model, "_predictors") and type(model).__module__.startswith("sklearn.ensemble")
+
+
 def is_trained(model: object) -> bool:
     """Whether a booster was fitted; an ensemble also holds the unfitted one it was made from."""
     for question in ("__sklearn_is_fitted__", "is_fitted"):

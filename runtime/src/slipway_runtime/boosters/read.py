@@ -1,14 +1,14 @@
 """Reads a fitted booster, whichever framework it is of, as a `Forest`."""
 
 from slipway_runtime.boosters.forest import Categories, Forest, NotRead
-from slipway_runtime.boosters.known import framework_of
+from slipway_runtime.boosters.known import framework_of, has_histogram_trees
 
 _KEPT = 8
 _read: dict[int, tuple[object, Forest]] = {}
 
 
 def read_forest(model: object) -> Forest:
-    """Read a fitted estimator of XGBoost, LightGBM or CatBoost.
+    """Read a fitted estimator of XGBoost, LightGBM, CatBoost, or histogram boosting.
 
     Raises:
         NotRead: something in it is not known to convert exactly; the text says what.
@@ -37,6 +37,10 @@ def _read_anew(model: object) -> Forest:
             from slipway_runtime.boosters.catboost_trees import read_catboost
 
             return read_catboost(model)
+    if has_histogram_trees(model):
+        from slipway_runtime.boosters.histogram_trees import read_histogram
+
+        return read_histogram(model)
     raise NotRead(f"{type(model).__name__} is no booster")
 
 

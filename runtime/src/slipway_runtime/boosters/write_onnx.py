@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from slipway_runtime.boosters.forest import Forest, Nodes, NotRead
-from slipway_runtime.boosters.known import framework_of, is_trained
+from slipway_runtime.boosters.forest import Categories, Forest, Nodes, NotRead
+from slipway_runtime.boosters.known import framework_of, has_histogram_trees, is_trained
 from slipway_runtime.boosters.read import read_forest
 
 _RULES = {"LT": "BRANCH_LT", "LEQ": "BRANCH_LEQ", "GT": "BRANCH_GT", "EQ": "BRANCH_EQ"}
@@ -46,6 +46,9 @@ def booster_converters(
         NotRead: it cannot be converted exactly, or another estimator goes on with its answers.
     """
     found: dict[type, object] = {}
+    if has_histogram_trees(end):  # inside another estimator skl2onnx writes them
+        read_forest(end)
+        found[type(end)] = end
     for part in parts:
         if framework_of(part) is None or not hasattr(part, "predict") or not is_trained(part):
             continue
@@ -123,8 +126,8 @@ def _convert(scope: Any, operator: Any, container: Any, *, hides_zeros: bool) ->
         other = graph.add("Sub", [graph.single(1.0), answers])
         answers = graph.add("Concat", [other, answers], axis=1)
     graph.add("Identity", [answers], outputs[1])
-    # CatBoost takes the class from the sums, the others from what they answer.
-    by_sums = framework_of(model) == "catboost" and forest.margins > 1
+    # CatBoost and scikit-learn take the class from the sums, the others from what they answer.
+    by_sums = framework_of(model) in ("catboost", None) and forest.margins > 1
     place = graph.add("ArgMax", [margins if by_sums else answers], axis=1, keepdims=0)
     kind = classes.dtype.kind
     known = classes.astype(
@@ -191,13 +194,9 @@ def _rows(graph: _Graph, inputs: Any, forest: Forest) -> str:
     """All columns as float64, looked at as the framework does; NaN where missing."""
     columns, at = [], 0
     for variable in inputs:
-        width = variable.type.shape[1] if len(variable.type.shape) > 1 else 1
-        source = variable.full_name
-        known = forest.categories.get(at)
-        if known is not None and width == 1:
-            source = _codes(graph, source, known)
-        columns.append(_to(graph, source, TensorProto.DOUBLE))
-        at += width or 1
+        width = (variable.type.shape[1] if len(variable.type.shape) > 1 else 1) or 1
+        columns += _columns(graph, variable.full_name, at, width, forest.categories)
+        at += width
     rows = columns[0] if len(columns) == 1 else graph.add("Concat", columns, axis=1)
     if forest.single:
         rows = _to(graph, _to(graph, rows, TensorProto.FLOAT), TensorProto.DOUBLE)
@@ -217,6 +216,22 @@ def _rows(graph: _Graph, inputs: Any, forest: Forest) -> str:
     return rows
 
 
+def _columns(graph: _Graph, source: str, at: int, width: int, categories: Categories) -> list[str]:
+    """One input as float64: categories as their codes, all else as it is."""
+    places = range(at, at + width)
+    if not any(place in categories for place in places):
+        return [_to(graph, source, TensorProto.DOUBLE)]
+    found = []
+    for offset, place in enumerate(places):
+        column = source
+        if width > 1:
+            column = graph.add("Gather", [source, graph.constant(np.array([offset]))], axis=1)
+        if place in categories:
+            column = _codes(graph, column, categories[place])
+        found.append(_to(graph, column, TensorProto.DOUBLE))
+    return found
+
+
 def _hole(graph: _Graph) -> str:
     return graph.double(np.nan)
 
@@ -226,6 +241,8 @@ def _codes(graph: _Graph, source: str, known: tuple[str | int | float | bool, ..
     codes = [float(place) for place in range(len(known))]
     if all(isinstance(value, str) for value in known):
         keys: dict[str, Any] = {"keys_strings": list(known)}
+    elif any(isinstance(value, float) for value in known):
+        source, keys = _to(graph, source, TensorProto.FLOAT), {"keys_floats": list(known)}
     else:
         source, keys = _to(graph, source, TensorProto.INT64), {"keys_int64s": list(known)}
     return graph.add(

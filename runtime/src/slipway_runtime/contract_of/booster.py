@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from slipway_runtime.boosters.forest import Forest, NotRead
+from slipway_runtime.boosters.forest import Categories, Forest, NotRead
 from slipway_runtime.boosters.known import framework_of
 from slipway_runtime.boosters.read import read_categories, read_forest
 from slipway_runtime.contract_of.lane import Lanes, note_ranges, note_splits, readings_of
@@ -61,11 +61,17 @@ def walk_booster(step: Any, lanes: Lanes, columns: Sequence[ColumnReading]) -> L
 
 
 def _note_categories(step: Any, lanes: Lanes, columns: Sequence[ColumnReading]) -> None:
-    for place, known in read_categories(step).items():
+    note_coded(lanes, columns, read_categories(step))
+
+
+def note_coded(lanes: Lanes, columns: Sequence[ColumnReading], categories: Categories) -> None:
+    """Columns that a model takes as categories of its own; it takes unknown and missing ones."""
+    for place, known in categories.items():
         lane = lanes[place] if place < len(lanes) else None
         if lane is not None:
             reading = columns[lane.column]
             reading.kind, reading.categories, reading.coded = "Categorical", known, True
+            reading.missing_taken = True
             reading.unknown_allowed = True  # pandas makes a missing value of it
 
 

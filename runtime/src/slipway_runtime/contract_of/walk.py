@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from slipway_runtime.boosters.forest import NotRead
+from slipway_runtime.boosters.histogram_trees import column_order, histogram_categories
 from slipway_runtime.boosters.known import framework_of
-from slipway_runtime.contract_of.booster import walk_booster
+from slipway_runtime.contract_of.booster import note_coded, walk_booster
 from slipway_runtime.contract_of.lane import (
     Lanes,
     as_vector,
@@ -211,12 +213,20 @@ def _walk_tree(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> 
 
 
 def _walk_histogram_trees(step: object, lanes: Lanes, columns: Sequence[ColumnReading]) -> Lanes:
-    note_numbers(step, lanes, columns)
+    try:
+        categories = histogram_categories(step)
+    except NotRead:
+        categories = {}
+    note_coded(lanes, columns, categories)
+    note_numbers(
+        step, [None if at in categories else lane for at, lane in enumerate(lanes)], columns
+    )
+    order = column_order(step)
     for generation in step._predictors:  # type: ignore[attr-defined]
         for predictor in generation:
             nodes = predictor.nodes
-            inner = (nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)
-            note_splits(lanes, columns, nodes["feature_idx"][inner], nodes["num_threshold"][inner])
+            inner = nodes[(nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)]
+            note_splits(lanes, columns, order[inner["feature_idx"]], inner["num_threshold"])
     return [None]
 
 

@@ -15,7 +15,7 @@ from onnx import TensorProto
 from slipway_runtime.artifact.manifest import Datatype, InputTensor
 from slipway_runtime.boosters.exactness import find_inexact
 from slipway_runtime.boosters.forest import NotRead
-from slipway_runtime.boosters.known import framework_of
+from slipway_runtime.boosters.known import framework_of, has_histogram_trees
 from slipway_runtime.boosters.write_onnx import booster_converters
 from slipway_runtime.contract_of.reading import ColumnReading
 from slipway_runtime.contract_of.unwrap import first_step, last_step, nested
@@ -83,7 +83,7 @@ def list_attempts(original: Original) -> tuple[Attempt, ...]:
     falls on either side in float32, and only rows like the training rows would show it.
     """
     parts, end = list(nested(original.model)), last_step(original.model)
-    if any(framework_of(part) is not None for part in parts):
+    if has_histogram_trees(end) or any(framework_of(part) is not None for part in parts):
         return (_attempt_booster(original),)
     has_probabilities = any(output.role == "Probabilities" for output in original.outputs)
     attempts = [Attempt(name="float32")]
@@ -153,7 +153,9 @@ def convert_sklearn(
             onnx_model = skl2onnx.convert_sklearn(
                 model,
                 name="slipway",
-                initial_types=[(tensor.name, _tensor_type(tensor)) for tensor in inputs],
+                initial_types=[
+                    (_name_for_sklearn(tensor), _tensor_type(tensor)) for tensor in inputs
+                ],
                 options=_options(model, original),
                 target_opset=dict(OPSET),
                 custom_conversion_functions=own.converters | boosters.functions,
@@ -169,9 +171,11 @@ def convert_sklearn(
     foreign = foreign_parts(onnx_model)
     if foreign:
         raise Unsupported(f"the conversion needs {foreign}, which is not standard ONNX")
-    inexact = find_inexact(onnx_model) if boosters.functions else None
-    if inexact:
-        raise Unsupported(f"ONNX calculates {inexact} in float32 before the trees", final=True)
+    if boosters.functions:
+        to_the_bit = has_histogram_trees(last_step(model))
+        inexact = find_inexact(onnx_model, to_the_bit=to_the_bit)
+        if inexact:
+            raise Unsupported(f"ONNX calculates {inexact} before the trees", final=True)
     send_missing_like_sklearn(onnx_model, model)
     finish_graph(onnx_model, _wanted(onnx_model, original, flat))
     if attempt.ties:
@@ -185,9 +189,11 @@ def list_inputs(original: Original, *, number: Datatype = "FP32") -> tuple[Input
     """The inputs of the model when it is served: one a column for tables, else one matrix."""
     columns = original.reading.columns
     if is_table(original):
+        taken = {output.name for output in original.outputs}
         return tuple(
             InputTensor(
-                name=column.name,
+                # one graph, one set of names: a column may be called like an answer
+                name=f"column:{column.name}" if column.name in taken else column.name,
                 datatype=_datatype(column, number),
                 shape=(-1, 1),
                 columns=(column.name,),
@@ -202,6 +208,11 @@ def list_inputs(original: Original, *, number: Datatype = "FP32") -> tuple[Input
             columns=original.reading.names,
         ),
     )
+
+
+def _name_for_sklearn(tensor: InputTensor) -> str:
+    """Columns are looked up by their own names while the model is converted."""
+    return tensor.columns[0] if len(tensor.columns) == 1 else tensor.name
 
 
 def _datatype(column: ColumnReading, number: Datatype) -> Datatype:
@@ -225,10 +236,11 @@ def _tensor_type(tensor: InputTensor) -> Any:
 def _options(model: object, original: Original) -> dict[int, dict[str, Any]]:
     options: dict[int, dict[str, Any]] = {}
     if original.task == "Classification":
-        if knows_zipmap(last_step(model)):
+        end = last_step(model)
+        if knows_zipmap(end) and not has_histogram_trees(end):
             options[id(model)] = {"zipmap": False}
         else:  # named at all, it is spared the default that it would refuse
-            options[id(last_step(model))] = {}
+            options[id(end)] = {}
     for part in nested(model):
         if hasattr(part, "build_analyzer"):
             text = {"locale": _TEXT_LOCALE}

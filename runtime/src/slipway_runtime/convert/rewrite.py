@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from slipway_runtime.contract_of.decimals import are_decimals, shortest_decimals
 from slipway_runtime.contract_of.reading import is_missing
-from slipway_runtime.contract_of.unwrap import nested
+from slipway_runtime.contract_of.unwrap import last_step, nested
 
 
 def denied_reason(model: object) -> str | None:
     """Name the part that skl2onnx 1.20 converts silently wrong, and why; None: there is none."""
+    end = last_step(model)
     for part in nested(model):
+        if part is end:
+            continue  # written by ourselves
         name = type(part).__name__
         categorical = getattr(part, "is_categorical_", None)
         if name.startswith("HistGradientBoosting") and np.any(categorical):
@@ -42,7 +45,7 @@ def rewrite_for_onnx(model: object, *, dense: bool = False, cast: bool = False) 
         dense: encode one-hot columns densely.
         cast: before a final estimator that casts to float32, say so in the pipeline.
     """
-    twin = _rewrite_parts(model, dense)
+    twin = _unfold_selection(_rewrite_parts(model, dense))
     steps = getattr(twin, "steps", None)
     if not cast or not steps or not casts_to_float32(steps[-1][1]):
         return twin
@@ -57,12 +60,23 @@ def rewrite_for_onnx(model: object, *, dense: bool = False, cast: bool = False) 
     return shallow
 
 
+def _unfold_selection(model: object) -> object:
+    """A final RFE or RFECV as what it is to one who asks it: a selection, then its estimator."""
+    steps = list(getattr(model, "steps", [("select", model)]))
+    name, last = steps[-1]
+    if type(last).__name__ not in ("RFE", "RFECV") or not hasattr(last, "estimator_"):
+        return model
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([*steps[:-1], (name, last), (f"{name}_estimator", last.estimator_)])
+
+
 def _rewrite_parts(model: object, dense: bool) -> object:
-    if not any(_needs_rewrite(part, dense) for part in nested(model)):
+    if not any(_needs_rewrite(part, dense, model) for part in nested(model)):
         return model
     twin = copy.deepcopy(model)
     for part in nested(twin):
-        _rewrite_part(part, dense)
+        _rewrite_part(part, dense, twin)
     return twin
 
 
@@ -71,9 +85,14 @@ def has_sparse_encoding(model: object) -> bool:
     return any(_is_sparse(part) for part in nested(model))
 
 
-def _needs_rewrite(part: object, dense: bool) -> bool:
+def _has_rounded_trees(part: object, model: object) -> bool:
+    """Histogram trees that skl2onnx writes, in float32; those at the end we write ourselves."""
+    return hasattr(part, "_predictors") and part is not last_step(model)
+
+
+def _needs_rewrite(part: object, dense: bool, model: object) -> bool:
     return (
-        hasattr(part, "_predictors")
+        _has_rounded_trees(part, model)
         or getattr(part, "flatten_transform", False)
         or _is_text_imputer(part)
         or _has_missing_category(part)
@@ -81,9 +100,9 @@ def _needs_rewrite(part: object, dense: bool) -> bool:
     )
 
 
-def _rewrite_part(part: object, dense: bool) -> None:
-    if hasattr(part, "_predictors"):
-        for generation in part._predictors:
+def _rewrite_part(part: object, dense: bool, model: object) -> None:
+    if _has_rounded_trees(part, model):
+        for generation in part._predictors:  # type: ignore[attr-defined]
             for predictor in generation:
                 nodes = predictor.nodes = predictor.nodes.copy()
                 nodes["num_threshold"] = thresholds_for_float32(nodes["num_threshold"])

@@ -3,6 +3,8 @@
 import numpy as np
 from onnx import TensorProto
 from sklearn.feature_selection import (
+    RFE,
+    RFECV,
     GenericUnivariateSelect,
     SelectFdr,
     SelectFpr,
@@ -16,7 +18,7 @@ from sklearn.feature_selection import (
 from sklearn.impute import MissingIndicator
 
 from slipway_runtime.convert.own.nodes import Nodes
-from slipway_runtime.convert.own.registry import Registry
+from slipway_runtime.convert.own.registry import Registry, parse_numbers
 
 _SELECTORS = (
     GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFromModel, SelectFwe, SelectKBest,
@@ -28,6 +30,8 @@ def register(registry: Registry) -> None:
     # skl2onnx knows most of them, and writes zeros where the first column alone is kept.
     for kind in _SELECTORS:
         registry.add(kind, _selector)
+    for kind in (RFE, RFECV):  # it predicts as well: `rewrite` puts its estimator behind it
+        registry.add(kind, _selector, parse=parse_numbers)
     registry.add(MissingIndicator, _indicator, boolean=True)
 
 

@@ -24,7 +24,7 @@ def _shapes(operator: Any) -> None:
     from skl2onnx.common.utils import check_input_and_output_numbers
 
     check_input_and_output_numbers(operator, input_count_range=[1, None])
-    width = sum(variable.type.shape[1] for variable in operator.inputs)
+    width = int(operator.raw_operator.n_features_in_)
     indicator = getattr(operator.raw_operator, "indicator_", None)
     if indicator is not None:
         width += len(indicator.features_)

@@ -56,6 +56,12 @@ class Nodes:
         self._container.add_node(kind, list(inputs), [name], op_domain=domain, **attributes)
         return name
 
+    def add_two(self, kind: str, *inputs: Name, **attributes: Any) -> tuple[Name, Name]:
+        """Add a node of two outputs, and give both names."""
+        one, two = self._name(kind.lower()), self._name(kind.lower())
+        self._container.add_node(kind, list(inputs), [one, two], op_domain="", **attributes)
+        return one, two
+
     def cast(self, name: Name, element: int) -> Name:
         return self.add("Cast", name, to=element)
 

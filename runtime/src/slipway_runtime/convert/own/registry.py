@@ -27,7 +27,7 @@ class Registry:
             write(Nodes(scope, operator, container))
 
         self.converters[kind] = convert
-        self.shapes[kind] = _boolean_shape if boolean else _shape
+        self.shapes[kind] = _boolean_shape if boolean else set_shapes
         if parse is not None:
             self.parsers[kind] = parse
 
@@ -37,6 +37,8 @@ def own_converters() -> Registry:
     """All of them; imports scikit-learn, so call it where models are opened."""
     from slipway_runtime.convert.own import (
         affine,
+        bins,
+        categories,
         centres,
         constants,
         delegates,
@@ -44,12 +46,16 @@ def own_converters() -> Registry:
         imputer,
         isotonic,
         kernels,
+        neighbours,
+        power,
         samplers,
+        splines,
     )
 
     registry = Registry()
     for module in (
-        affine, centres, constants, delegates, features, imputer, isotonic, kernels, samplers,
+        affine, bins, categories, centres, constants, delegates, features, imputer, isotonic,
+        kernels, neighbours, power, samplers, splines,
     ):  # fmt: skip
         module.register(registry)
     return registry
@@ -66,7 +72,7 @@ def parse_numbers(scope: Any, model: Any, inputs: Any, **_: Any) -> Any:
     return operator.outputs
 
 
-def _shape(operator: Any) -> None:
+def set_shapes(operator: Any) -> None:
     """Outputs hold as many rows as the input; a label is text or a whole number."""
     from skl2onnx.common.data_types import (
         DoubleTensorType,
@@ -83,8 +89,18 @@ def _shape(operator: Any) -> None:
         classes = np.asarray(getattr(operator.raw_operator, "classes_", 0))
         label = StringTensorType if classes.dtype.kind in "OU" else Int64TensorType
         outputs.pop(0).type = label([rows])
+    width = _count_columns(operator.raw_operator) if len(operator.outputs) == 1 else None
     for output in outputs:
-        output.type = number([rows, None])
+        output.type = number([rows, width])
+
+
+def _count_columns(model: Any) -> int | None:
+    """How many columns a transformer gives; None where it cannot tell."""
+    ask = getattr(model, "get_feature_names_out", None)
+    try:
+        return None if ask is None else len(ask())
+    except (AttributeError, ValueError):
+        return None
 
 
 def _boolean_shape(operator: Any) -> None:
