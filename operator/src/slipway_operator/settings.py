@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from slipway_operator.api.defaults import GATEWAY_NAME, GATEWAY_NAMESPACE
+
 LAPTOP_IMAGE: Final = (
     "slipway-runtime:laptop"  # the engine starts processes; the name is only shown
 )
@@ -19,6 +21,14 @@ class Engine(StrEnum):
 
     LAPTOP = "Laptop"
     CLUSTER = "Cluster"
+
+
+class RegistryCredentials(StrEnum):
+    """How builds and pods prove to the artifact store who they are."""
+
+    NONE = "None"  # they do not
+    SECRET = "Secret"  # noqa: S105  by a Secret that each namespace has
+    EMBEDDED = "Embedded"  # by short tokens that the operator signs
 
 
 class RuntimeUpdates(StrEnum):
@@ -48,12 +58,23 @@ class BuildLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayAddress:
+    """The Gateway of models that name none; `section_name` is one of its listeners."""
+
+    name: str = GATEWAY_NAME
+    namespace: str = GATEWAY_NAMESPACE
+    section_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation of Slipway.
 
-    `artifact_store` is `oci-layout:///ABS/FOLDER` (docs/wire.md). `domain` gives models their host
-    names (`NAME.NAMESPACE.DOMAIN`); None: no public name. `fetch_allow` holds `HOST:PORT` entries
-    that downloads may reach although they are private.
+    `artifact_store` is `oci-layout:///ABS/FOLDER` or `oci://HOST/PREFIX` (docs/wire.md). `domain`
+    gives models their host names (`NAME.NAMESPACE.DOMAIN`); None: no public name. `fetch_allow`
+    holds `HOST:PORT` entries that downloads may reach although they are private.
+    `max_builds_per_namespace`: None: any number. `registry_secret` is the Secret of
+    `RegistryCredentials.SECRET`.
     """
 
     engine: Engine
@@ -63,10 +84,14 @@ class Settings:
     native_image: str
     domain: str | None = None
     url_scheme: str = "http"
+    gateway: GatewayAddress = GatewayAddress()
     system_namespace: str = SYSTEM_NAMESPACE
     fetch_allow: tuple[str, ...] = ()
     limits: BuildLimits = BuildLimits()
     runtime_updates: RuntimeUpdates = RuntimeUpdates.NEXT_REVISION
+    max_builds_per_namespace: int | None = None
+    registry_credentials: RegistryCredentials = RegistryCredentials.NONE
+    registry_secret: str | None = None
 
     @classmethod
     def laptop(

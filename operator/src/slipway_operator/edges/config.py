@@ -1,27 +1,50 @@
-"""The operator's configuration file (docs/operator-config.md): read strictly, once, at start."""
+"""The operator's configuration file (docs/operator-config.md): read strictly, once, at start.
+
+What the file may hold and what each key means; `config_rules` says what else must be true of it.
+"""
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+import yaml
 
+from slipway_operator.api.defaults import GATEWAY_NAME, GATEWAY_NAMESPACE
+from slipway_operator.edges.config_rules import (
+    find_duplicate_key,
+    list_faults,
+)
 from slipway_operator.settings import (
     SYSTEM_NAMESPACE,
     BuildLimits,
     Engine,
+    GatewayAddress,
+    RegistryCredentials,
     RuntimeUpdates,
     Settings,
 )
 
+_DEFAULT: Final = BuildLimits()
+_PAGE: Final = "docs/operator-config.md lists its keys"
+
 
 class ConfigInvalid(Exception):
-    """The file cannot be used; the text is one sentence."""
+    """The file cannot be used; the text says everything that is wrong, a sentence a line."""
 
 
-_DEFAULT = BuildLimits()
+class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """camelCase in the file, and no key that nobody knows."""
 
 
-class Images(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Registry(_Part, frozen=True, kw_only=True):
+    """How builds and pods prove to the artifact store who they are."""
+
+    credentials: RegistryCredentials = RegistryCredentials.NONE
+    signing_key_file: str | None = None
+    secret_name: str | None = None
+
+
+class Images(_Part, frozen=True, kw_only=True):
     """Serving and build images, by digest."""
 
     build: str
@@ -29,17 +52,23 @@ class Images(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     native: str
 
 
-class LeaseTerms(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
-):
+class Gateway(_Part, frozen=True, kw_only=True):
+    """The Gateway of models that name none."""
+
+    name: str = GATEWAY_NAME
+    namespace: str = GATEWAY_NAMESPACE
+    section_name: str | None = None
+
+
+class LeaseTerms(_Part, frozen=True, kw_only=True):
     """The Lease by which one replica leads."""
 
     name: str = "slipway-operator"
     duration_seconds: int = 15
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How much one build may take (docs/architecture.md)."""
+class Limits(_Part, frozen=True, kw_only=True):
+    """How much one build may take."""
 
     model_bytes: int = _DEFAULT.model_bytes
     samples_bytes: int = _DEFAULT.samples_bytes
@@ -51,21 +80,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     scratch_bytes: int = _DEFAULT.scratch_bytes
 
 
-class OperatorConfig(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
-):
+class OperatorConfig(_Part, frozen=True, kw_only=True):
     """The whole file."""
 
     artifact_store: str
     images: Images
+    registry: Registry = Registry()
     domain: str | None = None
     url_scheme: Literal["http", "https"] = "http"
+    gateway: Gateway = Gateway()
     watch_namespaces: tuple[str, ...] = ()
     system_namespace: str = SYSTEM_NAMESPACE
     fetch_allow: tuple[str, ...] = ()
     limits: Limits = Limits()
     runtime_updates: RuntimeUpdates = RuntimeUpdates.NEXT_REVISION
     lease: LeaseTerms = LeaseTerms()
+    max_builds_per_namespace: int = 2
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def to_settings(self) -> Settings:
@@ -78,10 +108,18 @@ class OperatorConfig(
             native_image=self.images.native,
             domain=self.domain,
             url_scheme=self.url_scheme,
+            gateway=GatewayAddress(
+                name=self.gateway.name,
+                namespace=self.gateway.namespace,
+                section_name=self.gateway.section_name,
+            ),
             system_namespace=self.system_namespace,
             fetch_allow=self.fetch_allow,
             limits=BuildLimits(**msgspec.structs.asdict(self.limits)),
             runtime_updates=self.runtime_updates,
+            max_builds_per_namespace=self.max_builds_per_namespace,
+            registry_credentials=self.registry.credentials,
+            registry_secret=self.registry.secret_name,
         )
 
 
@@ -92,10 +130,32 @@ def read_config(path: Path) -> OperatorConfig:
         ConfigInvalid: it cannot be read, or says something that no version understands.
     """
     try:
-        return msgspec.yaml.decode(path.read_bytes(), type=OperatorConfig)
+        return parse_config(path.read_text(encoding="utf-8"), name=str(path))
     except OSError as error:
         raise ConfigInvalid(f'Cannot read configuration "{path}": {error.strerror}.') from error
-    except msgspec.DecodeError as error:
-        raise ConfigInvalid(
-            f'Configuration "{path}" is wrong: {error}; docs/operator-config.md lists its keys.'
-        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(f'Configuration "{path}" is not UTF-8 text: {error}.') from error
+
+
+def parse_config(text: str, *, name: str) -> OperatorConfig:
+    """Read a configuration's text; `name` is what messages call it.
+
+    Raises:
+        ConfigInvalid: see `read_config`.
+    """
+    try:
+        if (twice := find_duplicate_key(text)) is not None:
+            raise ConfigInvalid(f'Configuration "{name}" has the key {twice} twice: keep one.')
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        words = " ".join(str(error).split())
+        raise ConfigInvalid(f'Configuration "{name}" is not YAML: {words}.') from error
+    try:
+        config = msgspec.convert(found, OperatorConfig)
+    except msgspec.ValidationError as error:
+        words = str(error).replace("`$.", "`").replace(" - at `$`", "")
+        raise ConfigInvalid(f'Configuration "{name}" is wrong: {words}; {_PAGE}.') from error
+    if faults := list_faults(msgspec.to_builtins(config)):
+        lines = "\n".join(f'Configuration "{name}": {fault}' for fault in faults)
+        raise ConfigInvalid(lines)
+    return config
