@@ -41,8 +41,7 @@ def test_the_least_document_gets_every_default() -> None:
     assert spec.serving.max_request_bytes == 1_048_576
     assert spec.serving.max_batch_rows == 1024
     assert spec.contract.on_violation is Policy.WARN
-    assert spec.traffic.gateway.name == "slipway"
-    assert spec.traffic.gateway.namespace == "slipway-system"
+    assert spec.traffic.gateway is None
     assert spec.replicas is None
     assert spec.autoscaling is None
     assert spec.rollout.strategy is Strategy.IMMEDIATE

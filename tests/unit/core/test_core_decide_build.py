@@ -13,6 +13,7 @@ from slipway_operator.decide.build import (
     MOST_INTERRUPTIONS,
     BuildDecision,
     BuildPhase,
+    Queue,
     compute_backoff_seconds,
     decide_build,
 )
@@ -69,6 +70,7 @@ def decide(**more: Any) -> BuildDecision:
         "known": None,
         "run": None,
         "job_is_leaving": False,
+        "queue": Queue(),
         "absent_secrets": frozenset(),
         "namespace": "default",
         "job_name": "m-b1",

@@ -7,6 +7,12 @@ ROWS: Final = (
     ("Building", "Normal", "Build {build}: {stage}.", ""),
     ("Built", "Normal", "Build {build} made {artifact}.", ""),
     (
+        "BuildQueued",
+        "Normal",
+        'The build waits: {running} builds of other models run in namespace "{namespace}".',
+        "Nothing: it begins as soon as one of them ends.",
+    ),
+    (
         "ArchiveTooLarge",
         "Warning",
         "{detail}",

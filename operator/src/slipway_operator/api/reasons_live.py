@@ -117,6 +117,18 @@ SERVING_ROWS: Final = (
         "Ask the administrator to install the chart's roles again.",
     ),
     (
+        "KindMissing",
+        "Warning",
+        "The cluster knows no {kind} ({version}).",
+        "Ask the administrator to install what brings that kind, such as the Gateway API.",
+    ),
+    (
+        "ChildRefused",
+        "Warning",
+        'The cluster refused {kind} "{object}": {detail}.',
+        "Change what the message names: the ModelDeployment, or the cluster's policy.",
+    ),
+    (
         "CRDOutdated",
         "Warning",
         "The installed CRD is not the one of this version.",

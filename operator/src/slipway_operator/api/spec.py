@@ -209,9 +209,10 @@ class GatewayReference(Spec, frozen=True, kw_only=True):
 
 
 class Traffic(Spec, frozen=True, kw_only=True):
-    gateway: Annotated[GatewayReference, doc("The Gateway that carries the requests.")] = (
-        GatewayReference()
-    )
+    gateway: Annotated[
+        GatewayReference | None,
+        doc("The Gateway that carries the requests; absent: the installation's."),
+    ] = None
     hostnames: Annotated[
         tuple[Hostname, ...],
         Meta(

@@ -31,6 +31,7 @@ LONGEST_BACKOFF_SECONDS: Final = 300
 MOST_INTERRUPTIONS: Final = 6
 SECRET_POLL_SECONDS: Final = 5
 LEAVING_POLL_SECONDS: Final = 2
+QUEUE_POLL_SECONDS: Final = 5
 PACKAGED: Final = "Packaged"
 
 
@@ -39,6 +40,7 @@ class BuildPhase(StrEnum):
 
     NEEDS_SECRET = "NeedsSecret"  # noqa: S105 - a phase
     WAITING = "Waiting"  # for the last Job to be gone
+    QUEUED = "Queued"  # for a build of another model to end
     STARTING = "Starting"  # a Job is to be written
     RUNNING = "Running"
     RETRYING = "Retrying"  # failed, and tried again after a pause
@@ -64,6 +66,19 @@ class BuildDecision:
     requeue_after_seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """The builds of other models in the namespace, and how many may run there (None: any)."""
+
+    others: int = 0
+    most: int | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may begin."""
+        return self.most is None or self.others < self.most
+
+
 def compute_backoff_seconds(attempt: int) -> int:
     """The pause after a failed attempt: 5 s, doubled each time, at most 5 minutes.
 
@@ -81,6 +96,7 @@ def decide_build(
     known: BuildResult | None,
     run: BuildRun | None,
     job_is_leaving: bool,
+    queue: Queue,
     absent_secrets: frozenset[str],
     namespace: str,
     job_name: str,
@@ -89,7 +105,8 @@ def decide_build(
     """Decide about one build.
 
     `previous` is the build as the status has it; `known` a result of this very build found
-    elsewhere (frozen on a revision, or in the artifact store); `run` the Job, if there is one.
+    elsewhere (frozen on a revision, or in the artifact store); `run` the Job, if there is one;
+    `queue` says whether a Job may be begun at all.
     """
     before = previous if previous and previous.hash == inputs.build_hash else Build()
     # A result is final: neither its Job nor its source is asked again.
@@ -101,7 +118,7 @@ def decide_build(
         return _judge_run(run, inputs=inputs, before=before, now=now)
     absent = _find_absent(inputs, absent_secrets)
     if _has_failed(before):
-        free = absent is None and not job_is_leaving
+        free = absent is None and not job_is_leaving and queue.has_room
         return _decide_retry(before, run=run, may_start=free, now=now)
     # The name is taken until the last Job and its pod are gone.
     if job_is_leaving:
@@ -123,6 +140,13 @@ def decide_build(
                 namespace=namespace,
             ),
             requeue_after_seconds=SECRET_POLL_SECONDS,
+        )
+    if not queue.has_room:
+        return BuildDecision(
+            phase=BuildPhase.QUEUED,
+            build=msgspec.structs.replace(before, hash=inputs.build_hash),
+            detail=say("BuildQueued", running=queue.others, namespace=namespace),
+            requeue_after_seconds=QUEUE_POLL_SECONDS,
         )
     # Never begun, or deleted by hand while it ran: the same attempt, begun once more.
     return _start(

@@ -37,6 +37,8 @@ def decide_snapshot(
         serving=spec.serving,
         contract=spec.contract,
         dependencies=spec.dependencies,
+        registry=settings.registry_credentials,
+        registry_secret=settings.registry_secret,
     )
     for snapshot in existing:
         if snapshot.revision == wanted.revision:

@@ -89,7 +89,7 @@ def find_progress(situation: Situation) -> Finding | None:
     """What is under way; None: everything asked for is there."""
     build = situation.build
     if build is not None and build.phase is not BuildPhase.DONE:
-        return Finding(reason="Building", message=build.detail)
+        return Finding(reason=_name_progress(build), message=build.detail)
     asked = situation.asked
     if asked is not None and asked.level is not Level.READY:
         return Finding(reason="Starting", message=asked.message)
@@ -99,6 +99,10 @@ def find_progress(situation: Situation) -> Finding | None:
             message=say("RoutePending", detail="it was changed and is not yet confirmed."),
         )
     return None
+
+
+def _name_progress(build: BuildDecision) -> str:
+    return "BuildQueued" if build.phase is BuildPhase.QUEUED else "Building"
 
 
 def decide_available(answering: Health | None) -> Verdict:
@@ -178,7 +182,7 @@ def _decide_model_ready(build: BuildDecision | None) -> tuple[Verdict, ...]:
         reason, message = _name_result(build.result.report)
         verdict = ConditionStatus.TRUE, reason, message
     else:
-        verdict = ConditionStatus.FALSE, "Building", build.detail
+        verdict = ConditionStatus.FALSE, _name_progress(build), build.detail
     return (_state(ConditionType.MODEL_READY, *verdict),)
 
 

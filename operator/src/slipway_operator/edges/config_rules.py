@@ -18,12 +18,10 @@ Json = Mapping[str, Any]
 
 def list_faults(config: Json) -> tuple[str, ...]:
     """A sentence for each: which key, its value, and what it must be. `config` as in the file."""
-    return tuple(
-        (
-            *_check_texts(config),
-            *_check_numbers(config),
-            *_check_registry(config["registry"]),
-        )
+    return (
+        *_check_texts(config),
+        *_check_numbers(config),
+        *_check_registry(config["registry"]),
     )
 
 

@@ -38,6 +38,11 @@ class Telemetry:
             ["kind", "verb"],
             registry=self.registry,
         )
+        self.watch_restarts = Counter(
+            "slipway_operator_watch_restarts",
+            "How often the watches were started again: they had ended, or told nothing.",
+            registry=self.registry,
+        )
         self.is_leader = Gauge(
             "slipway_operator_leader",
             "1 where this process holds the Lease.",

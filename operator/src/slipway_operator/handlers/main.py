@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from slipway_operator.edges.config import ConfigInvalid, OperatorConfig, read_config
+from slipway_operator.edges.kubernetes.tokens import KeyInvalid, Signer
 from slipway_operator.handlers.process import OperatorProcess
 
 PORT, METRICS_PORT = 8081, 9090
@@ -14,19 +15,12 @@ PORT, METRICS_PORT = 8081, 9090
 
 def main() -> int:
     """Parse the command line and run; 2 where the configuration is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="slipway-operator", description="Keeps every ModelDeployment of a cluster."
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    run = verbs.add_parser("run", help="watch, build, serve, until told to stop")
-    run.add_argument("--config", type=Path, default=Path("/etc/slipway/config.yaml"))
-    run.add_argument("--kubeconfig", type=Path, help="outside a cluster: how to reach one")
-    run.add_argument("--port", type=int, default=PORT, help="of /livez and /readyz")
-    run.add_argument("--metrics-port", type=int, default=METRICS_PORT, help="of /metrics")
-    words = parser.parse_args()
+    words = _build_parser().parse_args()
     try:
         config = read_config(words.config)
-    except ConfigInvalid as problem:
+        key = config.registry.signing_key_file
+        signer = None if key is None else Signer.read(Path(key))
+    except (ConfigInvalid, KeyInvalid) as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
     logging.basicConfig(
@@ -34,17 +28,33 @@ def main() -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    return asyncio.run(
-        _run(config=config, kubeconfig=words.kubeconfig, ports=(words.port, words.metrics_port))
-    )
+    for chatty in ("kopf", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    return asyncio.run(_run(words, config=config, signer=signer))
 
 
-async def _run(*, config: OperatorConfig, kubeconfig: Path | None, ports: tuple[int, int]) -> int:
+async def _run(words: argparse.Namespace, *, config: OperatorConfig, signer: Signer | None) -> int:
     process = OperatorProcess(
         config=config,
-        kubeconfig=kubeconfig,
-        port=ports[0],
-        metrics_port=ports[1],
+        kubeconfig=words.kubeconfig,
+        ports=(words.port, words.metrics_port),
+        is_standalone=words.standalone,
+        signer=signer,
     )
     return await process.run()
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="slipway-operator", description="Keeps every ModelDeployment of a cluster."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    run = verbs.add_parser("run", help="watch, build, serve, until told to stop")
+    run.add_argument("--config", type=Path, default=Path("/etc/slipway/config.yaml"))
+    run.add_argument("--kubeconfig", type=Path, help="outside a cluster: how to reach one")
+    run.add_argument(
+        "--standalone", action="store_true", help="lead at once, without a Lease: one replica only"
+    )
+    run.add_argument("--port", type=int, default=PORT, help="of /livez and /readyz")
+    run.add_argument("--metrics-port", type=int, default=METRICS_PORT, help="of /metrics")
+    return parser

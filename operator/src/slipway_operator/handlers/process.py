@@ -9,51 +9,51 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
-
-import kopf
 
 from slipway_operator.edges.clock import monotonic
 from slipway_operator.edges.config import OperatorConfig
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
 from slipway_operator.edges.kubernetes.lease import Leadership, Terms
-from slipway_operator.edges.kubernetes.mirror import Mirror
-from slipway_operator.edges.kubernetes.reconciler import Reconciler
-from slipway_operator.edges.kubernetes.resources import MODEL, WATCHED
 from slipway_operator.edges.kubernetes.selfcheck import check_definition, check_permissions
-from slipway_operator.edges.queue import KeyedLoop
+from slipway_operator.edges.kubernetes.tokens import Signer, TokenKeeper
 from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.handlers.probes import ProbeServer
-from slipway_operator.handlers.transport import build_registry, build_settings
-from slipway_operator.state.identity import LABEL_UID
+from slipway_operator.handlers.term import DEAF_SECONDS, Term
 
 log = logging.getLogger(__name__)
 
-RELIST_SECONDS: Final = 60.0
-_RESTART_SECONDS: Final = 2.0
-_DEAF_SECONDS: Final = 45.0
-DELETED: Final = "DELETED"
+_CHECK_SECONDS: Final = 2.0
+_CHECKS: Final = 30
 
 
 class OperatorProcess:
     """One replica of the operator."""
 
     def __init__(
-        self, *, config: OperatorConfig, kubeconfig: Path | None, port: int, metrics_port: int
+        self,
+        *,
+        config: OperatorConfig,
+        kubeconfig: Path | None,
+        ports: tuple[int, int],
+        is_standalone: bool,
+        signer: Signer | None,
     ) -> None:
+        """`ports` are those of probes and metrics; `is_standalone`: lead without a Lease."""
         self._config, self._kubeconfig = config, kubeconfig
-        self._mirror, self._telemetry = Mirror(), Telemetry()
+        self._is_standalone, self._signer = is_standalone, signer
+        self._telemetry = Telemetry()
         self._stop = asyncio.Event()
-        self._heard_at = monotonic()
-        self._listed = False
-        self._leads = False
+        self._term: Term | None = None
+        self._is_connected = False
         self._probes = ProbeServer(
-            port=port,
-            metrics_port=metrics_port,
+            port=ports[0],
+            metrics_port=ports[1],
             telemetry=self._telemetry,
             is_alive=self._is_alive,
-            is_ready=lambda: self._listed or not self._leads,
+            is_ready=self._is_ready,
         )
 
     async def run(self) -> int:
@@ -61,18 +61,12 @@ class OperatorProcess:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        api = await KubernetesApi.connect(self._kubeconfig)
         await self._probes.start()
-        terms = Terms(
-            name=self._config.lease.name,
-            namespace=self._config.system_namespace,
-            identity=f"{os.environ.get('POD_NAME') or socket.gethostname()}_{os.getpid()}",
-            duration_seconds=self._config.lease.duration_seconds,
-            renew_seconds=self._config.lease.duration_seconds * 2 / 3,
-        )
-        leadership = Leadership(api, terms)
+        api = await KubernetesApi.connect(self._kubeconfig)
+        leadership = Leadership(api, self._build_terms(), is_standalone=self._is_standalone)
         try:
-            await self._check(api)
+            if not await self._unless_stopped(self._check(api)):
+                return 0
             while not self._stop.is_set():
                 await self._lead_once(api, leadership)
         finally:
@@ -81,136 +75,78 @@ class OperatorProcess:
             await api.close()
         return 0
 
+    def _build_terms(self) -> Terms:
+        lease = self._config.lease
+        name = os.environ.get("POD_NAME") or socket.gethostname()
+        return Terms(
+            name=lease.name,
+            namespace=os.environ.get("POD_NAMESPACE") or self._config.system_namespace,
+            identity=f"{name}_{os.environ.get('POD_UID') or os.getpid()}",
+            duration_seconds=lease.duration_seconds,
+            renew_seconds=lease.duration_seconds * 2 / 3,
+            retry_seconds=min(2.0, lease.duration_seconds / 6),
+        )
+
     async def _check(self, api: KubernetesApi) -> None:
-        """Say what is missing, once, and go on: what can be done is done."""
-        try:
-            for sentence in (
-                *await check_permissions(api, self._config),
-                *await check_definition(api),
-            ):
+        """Say what is missing, once, and go on: what can be done is done.
+
+        An API server that does not answer yet is waited for a minute.
+        """
+        for attempt in range(1, _CHECKS + 1):
+            try:
+                missing = [
+                    *await check_permissions(api, self._config),
+                    *await check_definition(api),
+                ]
+            except (ApiRefused, ApiUnreachable) as error:
+                log.warning("Cannot check the installation yet (%d): %s", attempt, error)
+                await asyncio.sleep(_CHECK_SECONDS)
+                continue
+            self._is_connected = True
+            for sentence in missing:
                 log.error("%s", sentence)
-        except (ApiRefused, ApiUnreachable) as error:
-            log.error("Cannot check the installation: %s", error)
+            if not missing:
+                log.info("Every permission is granted, and the CRD is the one of this version.")
+            return
+        log.error("The installation was not checked; it goes on without.")
 
     async def _lead_once(self, api: KubernetesApi, leadership: Leadership) -> None:
         """From taking the Lease to losing it."""
         if not await self._unless_stopped(leadership.acquire()):
             return
-        self._leads, self._heard_at = True, monotonic()
-        self._telemetry.is_leader.set(1)
-        reconciler = Reconciler(
+        tokens = None
+        if self._signer is not None:
+            tokens = TokenKeeper(api, self._signer, artifact_store=self._config.artifact_store)
+        term = Term(
             api=api,
-            mirror=self._mirror,
-            settings=self._config.to_settings(),
+            config=self._config,
             leadership=leadership,
             telemetry=self._telemetry,
+            tokens=tokens,
         )
-        queue = KeyedLoop(name="model", handler=reconciler.reconcile)
-        self._telemetry.queue_depth.set_function(lambda: queue.depth)
-        self._telemetry.last_event_age.set_function(lambda: monotonic() - self._heard_at)
-        ended = asyncio.Event()
-        tasks = [
-            asyncio.create_task(self._keep(leadership, ended)),
-            asyncio.create_task(self._relist(api, queue)),
-            asyncio.create_task(self._watch(queue, leadership, ended)),
-        ]
+        self._term = term
+        self._telemetry.is_leader.set(1)
         try:
-            await self._unless_stopped(ended.wait())
+            await self._unless_stopped(term.run())
         finally:
-            self._leads, self._listed = False, False
+            self._term = None
             self._telemetry.is_leader.set(0)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await queue.close()
 
-    async def _keep(self, leadership: Leadership, ended: asyncio.Event) -> None:
-        await leadership.keep()
-        ended.set()
-
-    async def _relist(self, api: KubernetesApi, queue: KeyedLoop) -> None:
-        """Everything anew each minute: drops what was deleted while a watch was down."""
-        while True:
-            try:
-                await self._list_all(api, queue)
-                self._listed = True
-            except (ApiRefused, ApiUnreachable) as error:
-                log.warning("Listing failed, again in %g s: %s", _RESTART_SECONDS, error)
-                await asyncio.sleep(_RESTART_SECONDS)
-                continue
-            await asyncio.sleep(RELIST_SECONDS)
-
-    async def _list_all(self, api: KubernetesApi, queue: KeyedLoop) -> None:
-        namespaces: tuple[str | None, ...] = self._config.watch_namespaces or (None,)
-        for resource in (*WATCHED, MODEL):
-            labels = None if resource is MODEL else LABEL_UID
-            found = [
-                obj
-                for namespace in namespaces
-                for obj in await api.list(resource, namespace=namespace, labels=labels)
-            ]
-            self._mirror.replace(resource.kind, found)
-        for model in self._mirror.list(MODEL.kind):
-            queue.wake(model["metadata"]["uid"])
-
-    async def _watch(self, queue: KeyedLoop, leadership: Leadership, ended: asyncio.Event) -> None:
-        """Run Kopf, and run it again whenever it ends: an operator that is deaf is none."""
-        registry = build_registry(
-            on_event=lambda change, obj: self._notice(queue, change, obj),
-            on_lease=lambda _: self._hear(),
-            lease=self._config.lease.name,
-            lease_namespace=self._config.system_namespace,
-        )
-        where: dict[str, Any] = {"clusterwide": True}
-        if self._config.watch_namespaces:
-            where = {
-                "namespaces": sorted(
-                    {*self._config.watch_namespaces, self._config.system_namespace}
-                )
-            }
-        while leadership.is_held and not ended.is_set():
-            try:
-                await kopf.operator(
-                    registry=registry,
-                    settings=build_settings(),
-                    standalone=True,
-                    stop_flag=ended,
-                    **where,
-                )
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # an edge: whatever ends Kopf, it is started again
-                log.warning("The watches ended (%s: %s)", type(error).__name__, error)
-            log.warning("The watches are started again in %g s", _RESTART_SECONDS)
-            await asyncio.sleep(_RESTART_SECONDS)
-
-    def _notice(self, queue: KeyedLoop, change: str | None, obj: dict[str, Any]) -> None:
-        self._hear()
-        if change == DELETED:
-            self._mirror.drop(obj)
-        else:
-            self._mirror.put(obj)
-        metadata = obj["metadata"]
-        uid = (
-            metadata.get("uid")
-            if obj["kind"] == MODEL.kind
-            else (metadata.get("labels") or {}).get(LABEL_UID)
-        )
-        if uid:
-            queue.wake(uid)
-
-    def _hear(self) -> None:
-        self._heard_at = monotonic()
+    def _is_ready(self) -> bool:
+        """A follower is ready to take over; a leader when it has seen everything once."""
+        return self._term.is_listed if self._term else self._is_connected
 
     def _is_alive(self) -> bool:
-        """Its own Lease, renewed every two seconds, comes back by watch; else it went deaf."""
-        return not self._leads or monotonic() - self._heard_at < _DEAF_SECONDS
+        """What exists was told by a watch in time; else this process went deaf."""
+        return self._term is None or self._term.measure_silence(now=monotonic()) < DEAF_SECONDS
 
-    async def _unless_stopped(self, waited: Any) -> bool:
+    async def _unless_stopped(self, waited: Coroutine[Any, Any, None]) -> bool:
         """Wait; False when the process was told to stop first."""
         task, stop = asyncio.ensure_future(waited), asyncio.ensure_future(self._stop.wait())
         done, pending = await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         for each in pending:
             each.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+        if task in done:
+            task.result()
         return task in done and stop not in done

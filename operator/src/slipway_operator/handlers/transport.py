@@ -1,57 +1,107 @@
 """Kopf as a transport and no more: what its watches tell goes into the mirror and wakes a model.
 
 No handler of Kopf's decides, writes or keeps state; its annotations, finalizers and events are
-never used. What bites is set here: see docs/adr/0012-the-operator.md.
+never used. What bites is set here: see docs/adr/0014-the-operator.md.
 """
 
+import asyncio
+import contextlib
 import itertools
 import random
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import kopf
 
-from slipway_operator.edges.kubernetes.resources import LEASE, MODEL, WATCHED, Resource
+from slipway_operator.edges.kubernetes.api import Connection
+from slipway_operator.edges.kubernetes.resources import MODEL, WATCHED, Resource
 from slipway_operator.state.identity import LABEL_UID
 
 Told = Callable[[str | None, dict[str, Any]], None]
+Login = Callable[[], Awaitable[Connection]]
 _LONGEST_PAUSE: Final = 5.0
+_PAGE: Final = 250
+_END_SECONDS: Final = 10.0
 
 
-def build_registry(
-    *, on_event: Told, on_lease: Callable[[dict[str, Any]], None], lease: str, lease_namespace: str
-) -> kopf.OperatorRegistry:
-    """The watches: models, what carries the uid of one, and our own Lease.
+class Watches:
+    """One run of Kopf, in a thread with an event loop of its own.
 
-    Args:
-        on_event: gets the kind of change (None: it was listed) and the object.
-        on_lease: gets our Lease whenever a watch tells of it.
-        lease: its name.
-        lease_namespace: its namespace.
+    Kopf takes the signals of a process whose main thread it runs in, and when it ends it cancels
+    every task that it finds beside its own; neither may happen to whoever leads and writes.
     """
+
+    def __init__(self, *, on_event: Told, login: Login, namespaces: tuple[str, ...]) -> None:
+        """`on_event` is called in the loop that runs now; `namespaces` empty: everywhere."""
+        loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._namespaces = namespaces
+        self._registry = build_registry(
+            on_event=lambda change, obj: _hand_over(loop, on_event, change, obj), login=login
+        )
+
+    async def run(self) -> None:
+        """Watch until cancelled, or until Kopf ends by itself.
+
+        Raises:
+            Exception: whatever ended Kopf.
+        """
+        running = asyncio.get_running_loop().run_in_executor(None, self._run)
+        try:
+            await asyncio.shield(running)
+        finally:
+            self._stop.set()
+            if not running.done():
+                await asyncio.wait({running}, timeout=_END_SECONDS)
+
+    def _run(self) -> None:
+        kopf.run(
+            registry=self._registry,
+            settings=build_settings(),
+            standalone=True,
+            stop_flag=self._stop,
+            clusterwide=not self._namespaces,
+            namespaces=sorted(self._namespaces),
+        )
+
+
+def _hand_over(
+    loop: asyncio.AbstractEventLoop, on_event: Told, change: str | None, obj: dict[str, Any]
+) -> None:
+    # Closed: the process is ending, and nobody listens.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(on_event, change, obj)
+
+
+def build_registry(*, on_event: Told, login: Login) -> kopf.OperatorRegistry:
+    """The watches: models, and what carries the uid of one."""
     registry = kopf.OperatorRegistry()
 
     async def tell(event: kopf.RawEvent, **_: Any) -> None:
         on_event(event["type"], dict(event["object"]))
 
-    async def tell_lease(event: kopf.RawEvent, **_: Any) -> None:
-        on_lease(dict(event["object"]))
+    async def log_in(**_: Any) -> kopf.ConnectionInfo:
+        found = await login()
+        return kopf.ConnectionInfo(
+            server=found.server,
+            ca_path=found.ca_path,
+            insecure=found.is_insecure,
+            token=found.token,
+            certificate_path=found.certificate_path,
+            private_key_path=found.key_path,
+        )
 
-    _watch(registry, MODEL, tell)
-    for resource in WATCHED:
-        _watch(registry, resource, tell, labels={LABEL_UID: kopf.PRESENT})
-    kopf.on.event(
-        LEASE.group, LEASE.version, LEASE.plural, registry=registry, id="lease",
-        when=lambda name, namespace, **_: (name, namespace) == (lease, lease_namespace),
-    )(tell_lease)  # fmt: skip
+    kopf.on.login(registry=registry, id="login", errors=kopf.ErrorsMode.TEMPORARY)(log_in)
+    for resource in (MODEL, *WATCHED):
+        _watch(registry, resource, tell)
     return registry
 
 
-def _watch(registry: kopf.OperatorRegistry, resource: Resource, tell: Any, **how: Any) -> None:
+def _watch(registry: kopf.OperatorRegistry, resource: Resource, tell: Any) -> None:
     kopf.on.event(
-        resource.group, resource.version, resource.plural,
-        registry=registry, id=resource.plural, **how,
-    )(tell)  # fmt: skip
+        resource.group, resource.version, resource.plural, registry=registry, id=resource.plural
+    )(tell)
 
 
 def build_settings() -> kopf.OperatorSettings:
@@ -59,12 +109,20 @@ def build_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
     settings.posting.enabled = False
+    settings.process.ultimate_exiting_timeout = None  # it would kill the process
     settings.networking.request_timeout = 15
     settings.networking.connect_timeout = 5
     settings.networking.error_backoffs = _Pauses()
+    settings.networking.enforce_retry_after = True
     settings.watching.server_timeout = 570
     settings.watching.client_timeout = 600
     settings.watching.connect_timeout = 5
+    settings.watching.inactivity_timeout = 70
+    settings.watching.chunk_size = _PAGE
+    for resource in WATCHED:
+        # Of a cluster's pods and Jobs only ours are sent at all.
+        key = (resource.group, resource.version, resource.plural)
+        settings.watching.label_selectors[key] = LABEL_UID
     settings.queueing.worker_limit = 64
     settings.persistence.finalizer = "slipway.dev/kopf"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="slipway.dev")

@@ -19,6 +19,12 @@ from slipway_operator.contract import (
     MOUNT_WORK,
     TERMINATION_LOG,
 )
+from slipway_operator.resources.registry import (
+    build_credentials_env,
+    build_credentials_mounts,
+    build_credentials_volumes,
+    name_credentials,
+)
 from slipway_operator.resources.restricted import (
     MOUNT_TMP,
     build_container_security,
@@ -68,6 +74,11 @@ def build_build_job(
         )
     )
     labels = owner.labels(build=build_hash[:SHORT], component=Component.BUILD)
+    secret = name_credentials(
+        owner.build_name(build_hash),
+        credentials=settings.registry_credentials,
+        secret=settings.registry_secret,
+    )
     pod: Json = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -78,8 +89,10 @@ def build_build_job(
             _step("fetch", request=request, model=model, settings=settings),
             _step("convert", request=request, model=model, settings=settings),
         ],
-        "containers": [_step("publish", request=request, model=model, settings=settings)],
-        "volumes": _volumes(model, settings.limits),
+        "containers": [
+            _step("publish", request=request, model=model, settings=settings, registry=secret)
+        ],
+        "volumes": [*_volumes(model, settings.limits), *build_credentials_volumes(secret)],
     }
     return {
         "apiVersion": ChildKind.JOB.api_version,
@@ -143,7 +156,9 @@ def build_request(
     }
 
 
-def _step(step: str, *, request: str, model: Model, settings: Settings) -> Json:
+def _step(
+    step: str, *, request: str, model: Model, settings: Settings, registry: str | None = None
+) -> Json:
     env = {
         ENV_BUILD: request,
         ENV_WORK_DIR: MOUNT_WORK,
@@ -164,6 +179,8 @@ def _step(step: str, *, request: str, model: Model, settings: Settings) -> Json:
         ]
     if step == "publish":
         env[ENV_ARTIFACT_STORE] = settings.artifact_store
+        env |= build_credentials_env(registry)
+        mounts += build_credentials_mounts(registry)
     memory = str(_STEP_MEMORY.get(step, settings.limits.convert_memory_bytes))
     return {
         "name": step,

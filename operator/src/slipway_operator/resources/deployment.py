@@ -30,6 +30,12 @@ from slipway_operator.contract import (
     PORT_NAME_METRICS,
     TERMINATION_LOG,
 )
+from slipway_operator.resources.registry import (
+    build_credentials_env,
+    build_credentials_mounts,
+    build_credentials_volumes,
+    name_credentials,
+)
 from slipway_operator.resources.restricted import (
     MOUNT_TMP,
     build_container_security,
@@ -104,6 +110,11 @@ def _template(*, owner: Owner, snapshot: Snapshot, labels: dict[str, str]) -> Js
     metadata: Json = {"labels": {**shaped.pop("labels", {}), **labels}}
     if annotations := shaped.pop("annotations", None):
         metadata["annotations"] = annotations
+    registry = name_credentials(
+        owner.revision_name(snapshot.revision),
+        credentials=snapshot.registry,
+        secret=snapshot.registry_secret,
+    )
     return {
         "metadata": metadata,
         "spec": {
@@ -112,18 +123,19 @@ def _template(*, owner: Owner, snapshot: Snapshot, labels: dict[str, str]) -> Js
             "serviceAccountName": owner.name,
             "securityContext": build_pod_security(),
             "terminationGracePeriodSeconds": DRAIN_SECONDS + PROPAGATION_SECONDS + _MARGIN_SECONDS,
-            "initContainers": [_pull(snapshot)],
+            "initContainers": [_pull(snapshot, registry=registry)],
             "containers": [_serve(owner, snapshot)],
             "volumes": [
                 {"name": "model", "emptyDir": {}},
                 {"name": "tmp", "emptyDir": {}},
+                *build_credentials_volumes(registry),
             ],
             **shaped,
         },
     }
 
 
-def _pull(snapshot: Snapshot) -> Json:
+def _pull(snapshot: Snapshot, *, registry: str | None) -> Json:
     return {
         "name": "pull",
         "image": snapshot.image,
@@ -133,13 +145,14 @@ def _pull(snapshot: Snapshot) -> Json:
                 ENV_ARTIFACT: snapshot.build.artifact,
                 ENV_MODEL_DIR: MOUNT_MODEL,
                 ENV_TERMINATION_LOG: TERMINATION_LOG,
+                **build_credentials_env(registry),
             }
         ),
         "resources": _resources(snapshot),
         "securityContext": build_container_security(),
         "terminationMessagePath": TERMINATION_LOG,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(read_only=False),
+        "volumeMounts": [*_mounts(read_only=False), *build_credentials_mounts(registry)],
     }
 
 

@@ -44,14 +44,7 @@ def build_route(
     timeouts = {"request": f"{timeout_seconds + TIMEOUT_MARGIN_SECONDS}s"}
     everything = {"type": "PathPrefix", "value": "/"}
     spec: dict[str, Any] = {
-        "parentRefs": [
-            {
-                "group": "gateway.networking.k8s.io",
-                "kind": "Gateway",
-                "name": traffic.gateway.name,
-                "namespace": traffic.gateway.namespace,
-            }
-        ],
+        "parentRefs": [_parent(traffic, settings=settings)],
         "rules": [
             {
                 "matches": [
@@ -87,6 +80,20 @@ def build_route(
         ),
         "spec": spec,
     }
+
+
+def _parent(traffic: Traffic, *, settings: Settings) -> dict[str, Any]:
+    asked, own = traffic.gateway, settings.gateway
+    parent = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "name": own.name if asked is None else asked.name,
+        "namespace": own.namespace if asked is None else asked.namespace,
+    }
+    # A listener is one of the installation's own Gateway.
+    if asked is None and own.section_name is not None:
+        parent["sectionName"] = own.section_name
+    return parent
 
 
 def list_hostnames(*, owner: Owner, traffic: Traffic, settings: Settings) -> list[str]:

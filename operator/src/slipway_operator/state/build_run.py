@@ -115,6 +115,14 @@ def observe_build_run(children: Children, job: Json) -> BuildRun:
     )
 
 
+def is_unfinished(job: Json) -> bool:
+    """Whether a Job has neither succeeded nor failed yet."""
+    conditions = read_conditions(job)
+    return not any(
+        (conditions.get(name) or {}).get("status") == "True" for name in ("Complete", "Failed")
+    )
+
+
 def read_attempt(job: Json) -> int:
     """Which try a Job is, from 1; a Job whose annotation was spoiled counts as the first."""
     text = read_annotations(job).get(ANNOTATION_ATTEMPT, "1")

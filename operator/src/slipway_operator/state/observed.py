@@ -34,13 +34,14 @@ class Observed:
     model, its pods, and whatever else carries the name of a child. `absent_secrets`: those of
     `plan.list_secrets` that do not exist. `artifacts`: by build hash, the facts that `publish`
     reported for artifacts that the store already has. `refusal`: what kept the last plan from being
-    carried out, until it is.
+    carried out, until it is. `other_builds`: how many builds of other models run in the namespace.
     """
 
     objects: tuple[Json, ...] = ()
     absent_secrets: frozenset[str] = frozenset()
     artifacts: Mapping[str, Json] = field(default_factory=dict)
     refusal: Refusal | None = None
+    other_builds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

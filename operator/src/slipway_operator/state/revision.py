@@ -15,6 +15,7 @@ from msgspec.structs import FieldInfo
 from slipway_operator.api.spec import Contract, Dependency, Serving
 from slipway_operator.api.status import Report
 from slipway_operator.api.vocabulary import Unpickle
+from slipway_operator.settings import RegistryCredentials
 from slipway_operator.state.canonical import (
     compute_short_hash,
     read_json_object,
@@ -55,7 +56,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
     `asked` holds the fields that make a revision, as they were given: with image, runtime and the
     digests they are what is hashed, so a new default makes no new revision. `serving`, `contract`
-    and `dependencies` are the same with the defaults of the day filled in.
+    and `dependencies` are the same with the defaults of the day filled in. `registry` says how its
+    pods prove to the artifact store who they are.
     """
 
     version: int = SNAPSHOT_VERSION
@@ -66,6 +68,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     serving: Serving
     contract: Contract
     dependencies: tuple[Dependency, ...] = ()
+    registry: RegistryCredentials = RegistryCredentials.NONE
+    registry_secret: str | None = None
 
     @property
     def revision(self) -> str:

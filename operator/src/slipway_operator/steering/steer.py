@@ -6,7 +6,7 @@ from slipway_operator.api.defaults import (
     REPLICAS,
 )
 from slipway_operator.api.spec import ModelDeploymentSpec
-from slipway_operator.decide.build import BuildDecision, BuildPhase, decide_build
+from slipway_operator.decide.build import BuildDecision, BuildPhase, Queue, decide_build
 from slipway_operator.decide.build_result import (
     BuildInputs,
     compute_inputs,
@@ -149,6 +149,7 @@ def _decide_build(world: World, *, inputs: BuildInputs, observed: Observed) -> B
         ),
         run=None if job is None else observe_build_run(world.children, job),
         job_is_leaving=job is None and world.children.find_blocker(ChildKind.JOB, name) is not None,
+        queue=Queue(others=observed.other_builds, most=world.settings.max_builds_per_namespace),
         absent_secrets=observed.absent_secrets,
         namespace=world.owner.namespace,
         job_name=name,

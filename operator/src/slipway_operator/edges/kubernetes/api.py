@@ -5,6 +5,7 @@ No retry and no cache: a caller that fails is called again by its queue.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ Json = Mapping[str, Any]
 Object = dict[str, Any]
 TIMEOUT_SECONDS: Final = 15.0
 _PAGE: Final = 250
-_NOT_FOUND, _CONFLICT, _FORBIDDEN, _GONE = 404, 409, 403, 410
+_NOT_FOUND, _CONFLICT, _FORBIDDEN = 404, 409, 403
 
 
 class ApiRefused(Exception):
@@ -26,11 +27,15 @@ class ApiRefused(Exception):
         status: HTTP's status.
         reason: Kubernetes' own word for it (`Forbidden`, `Conflict`, `Invalid`, …).
         message: its sentence.
+        retry_after_seconds: how long it asks to be left alone, where it says so.
     """
 
-    def __init__(self, *, status: int, reason: str, message: str) -> None:
+    def __init__(
+        self, *, status: int, reason: str, message: str, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.reason, self.message = status, reason, message
+        self.retry_after_seconds = retry_after_seconds
 
     @property
     def is_conflict(self) -> bool:
@@ -43,13 +48,33 @@ class ApiRefused(Exception):
         return self.status == _FORBIDDEN
 
     @property
-    def is_gone(self) -> bool:
-        """The list that was asked to go on is too old."""
-        return self.status == _GONE
+    def is_absent(self) -> bool:
+        """There is no such object, or no such kind."""
+        return self.status == _NOT_FOUND
 
 
 class ApiUnreachable(Exception):
     """The API server gave no answer in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A whole list, and the version of the store that it shows."""
+
+    items: tuple[Object, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """How the API server is reached, for whoever brings a client of its own."""
+
+    server: str
+    ca_path: str | None
+    is_insecure: bool
+    token: str | None
+    certificate_path: str | None
+    key_path: str | None
 
 
 class KubernetesApi:
@@ -57,6 +82,21 @@ class KubernetesApi:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+
+    async def describe_connection(self) -> Connection:
+        """The connection as it is now: a pod's token is another one every hour."""
+        settings = self._client.configuration
+        found = settings.get_api_key_with_prefix("BearerToken")
+        if hasattr(found, "__await__"):
+            found = await found
+        return Connection(
+            server=settings.host,
+            ca_path=settings.ssl_ca_cert,
+            is_insecure=not settings.verify_ssl,
+            token=str(found).removeprefix("Bearer ").removeprefix("bearer ") if found else None,
+            certificate_path=settings.cert_file,
+            key_path=settings.key_file,
+        )
 
     @classmethod
     async def connect(cls, kubeconfig: Path | None = None) -> "KubernetesApi":
@@ -83,8 +123,8 @@ class KubernetesApi:
 
     async def list(
         self, resource: Resource, *, namespace: str | None = None, labels: str | None = None
-    ) -> list[Object]:
-        """All objects of a kind, in pages."""
+    ) -> Listing:
+        """All objects of a kind, in pages, as of one moment."""
         query: dict[str, str] = {"limit": str(_PAGE)}
         if labels is not None:
             query["labelSelector"] = labels
@@ -94,9 +134,10 @@ class KubernetesApi:
             # a list tells once for all what its items are
             kind = {"apiVersion": resource.api_version, "kind": resource.kind}
             found += [{**kind, **item} for item in page["items"]]
-            token = (page.get("metadata") or {}).get("continue")
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue")
             if not token:
-                return found
+                return Listing(items=tuple(found), version=int(metadata["resourceVersion"]))
             query["continue"] = token
 
     async def find(self, resource: Resource, name: str, *, namespace: str | None) -> Object | None:
@@ -108,7 +149,14 @@ class KubernetesApi:
                 return None
             raise
 
-    async def apply(self, resource: Resource, obj: Json, *, manager: str) -> Object:
+    async def apply(
+        self,
+        resource: Resource,
+        obj: Json,
+        *,
+        manager: str,
+        within_seconds: float = TIMEOUT_SECONDS,
+    ) -> Object:
         """Server-side apply, forced: what the manager says about its fields holds."""
         metadata = obj["metadata"]
         return await self._ask(
@@ -117,39 +165,69 @@ class KubernetesApi:
             query={"fieldManager": manager, "force": "true"},
             body=obj,
             content="application/apply-patch+yaml",
+            within_seconds=within_seconds,
         )
 
-    async def create(self, resource: Resource, obj: Json) -> Object:
+    async def create(
+        self, resource: Resource, obj: Json, *, within_seconds: float = TIMEOUT_SECONDS
+    ) -> Object:
         """Create; an object of that name that is there is a conflict."""
         namespace = obj.get("metadata", {}).get("namespace")
-        return await self._ask("POST", resource.path(namespace=namespace), body=obj)
+        return await self._ask(
+            "POST", resource.path(namespace=namespace), body=obj, within_seconds=within_seconds
+        )
 
-    async def replace(self, resource: Resource, obj: Json, *, part: str | None = None) -> Object:
+    async def replace(
+        self,
+        resource: Resource,
+        obj: Json,
+        *,
+        part: str | None = None,
+        within_seconds: float = TIMEOUT_SECONDS,
+    ) -> Object:
         """Replace the object (or its `part`) as it was read: its resourceVersion is a condition."""
         metadata = obj["metadata"]
         path = resource.path(namespace=metadata.get("namespace"), name=metadata["name"], part=part)
-        return await self._ask("PUT", path, body=obj)
+        return await self._ask("PUT", path, body=obj, within_seconds=within_seconds)
 
-    async def merge(self, resource: Resource, name: str, namespace: str, patch: Json) -> Object:
+    async def merge(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str,
+        patch: Json,
+        *,
+        within_seconds: float = TIMEOUT_SECONDS,
+    ) -> Object:
         """Change some fields of an object."""
         return await self._ask(
             "PATCH",
             resource.path(namespace=namespace, name=name),
             body=patch,
             content="application/merge-patch+json",
+            within_seconds=within_seconds,
         )
 
-    async def delete(self, resource: Resource, name: str, namespace: str, *, uid: str) -> bool:
-        """Delete this very object, its own children with it; False: it was gone already."""
+    async def delete(
+        self, resource: Resource, obj: Json, *, within_seconds: float = TIMEOUT_SECONDS
+    ) -> bool:
+        """Delete this very object in this very state, its own children with it.
+
+        False: it was gone already, is another one by now, or was changed meanwhile.
+        """
+        metadata = obj["metadata"]
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
-            "preconditions": {"uid": uid},
+            "preconditions": {
+                "uid": metadata["uid"],
+                "resourceVersion": metadata["resourceVersion"],
+            },
         }
         try:
-            path = resource.path(namespace=namespace, name=name)
-            await self._ask("DELETE", path, body=options)
+            path = resource.path(namespace=metadata["namespace"], name=metadata["name"])
+            await self._ask("DELETE", path, body=options, within_seconds=within_seconds)
         except ApiRefused as refused:
             if refused.status in (_NOT_FOUND, _CONFLICT):
                 return False
@@ -164,6 +242,7 @@ class KubernetesApi:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content: str = "application/json",
+        within_seconds: float = TIMEOUT_SECONDS,
     ) -> Object:
         headers = {"Accept": "application/json", "Content-Type": content}
         try:
@@ -175,7 +254,7 @@ class KubernetesApi:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+            answer = await self._client.call_api(*request, _request_timeout=within_seconds)
             content_bytes = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachable(
@@ -183,12 +262,12 @@ class KubernetesApi:
                 f"({type(error).__name__}: {error})."
             ) from error
         if not 200 <= answer.status <= 299:
-            raise _refusal(answer.status, content_bytes)
+            raise _refusal(answer.status, content_bytes, answer.headers.get("Retry-After"))
         found: Object = json.loads(content_bytes)
         return found
 
 
-def _refusal(status: int, content: bytes) -> ApiRefused:
+def _refusal(status: int, content: bytes, retry_after: str | None) -> ApiRefused:
     try:
         told = json.loads(content)
     except ValueError:
@@ -196,4 +275,9 @@ def _refusal(status: int, content: bytes) -> ApiRefused:
     if not isinstance(told, dict):
         told = {}
     message = str(told.get("message") or content[:200].decode(errors="replace"))
-    return ApiRefused(status=status, reason=str(told.get("reason") or status), message=message)
+    return ApiRefused(
+        status=status,
+        reason=str(told.get("reason") or status),
+        message=message,
+        retry_after_seconds=float(retry_after) if retry_after and retry_after.isdecimal() else None,
+    )

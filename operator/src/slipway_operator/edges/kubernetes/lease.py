@@ -11,7 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from slipway_operator.edges.clock import monotonic, utc_now
-from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
+from slipway_operator.edges.kubernetes.api import (
+    TIMEOUT_SECONDS,
+    ApiRefused,
+    ApiUnreachable,
+    KubernetesApi,
+)
 from slipway_operator.edges.kubernetes.resources import LEASE
 
 log = logging.getLogger(__name__)
@@ -32,8 +37,9 @@ class Terms:
 class Leadership:
     """One candidate. `hold` waits for the Lease and keeps it."""
 
-    def __init__(self, api: KubernetesApi, terms: Terms) -> None:
-        self._api, self._terms = api, terms
+    def __init__(self, api: KubernetesApi, terms: Terms, *, is_standalone: bool = False) -> None:
+        """`is_standalone`: lead without asking; whoever runs it sees to it that it is the one."""
+        self._api, self._terms, self._is_standalone = api, terms, is_standalone
         self._seen: str = ""  # holder and renewal of another's Lease, as last read
         self._seen_at = 0.0
         self._held_until = 0.0
@@ -42,10 +48,21 @@ class Leadership:
     @property
     def is_held(self) -> bool:
         """Whether this process may write now: asked before every write."""
-        return monotonic() < self._held_until
+        return self._is_standalone or monotonic() < self._held_until
+
+    @property
+    def seconds_left(self) -> float:
+        """How long a write that begins now may take before another process may begin."""
+        if self._is_standalone:
+            return TIMEOUT_SECONDS
+        spare = self._terms.duration_seconds - self._terms.renew_seconds
+        left = max(0.0, self._held_until - monotonic()) + spare
+        return min(left, TIMEOUT_SECONDS)
 
     async def acquire(self) -> None:
         """Return once this process leads."""
+        if self._is_standalone:
+            return
         while not await self._try_once():  # noqa: ASYNC110  the API server is what is waited for
             await asyncio.sleep(self._terms.retry_seconds)
         log.info(
@@ -55,6 +72,8 @@ class Leadership:
 
     async def keep(self) -> None:
         """Renew for as long as it can be; returns when the Lease is lost."""
+        if self._is_standalone:
+            await asyncio.Event().wait()
         while self.is_held:
             await asyncio.sleep(self._terms.retry_seconds)
             if not await self._try_once() and self._seen_another():
@@ -64,7 +83,7 @@ class Leadership:
 
     async def release(self) -> None:
         """Give it up at once, so that another need not wait."""
-        if not self.is_held:
+        if self._is_standalone or not self.is_held:
             return
         self._held_until = 0.0
         try:

@@ -29,6 +29,7 @@ class Mirror:
         if before is not None and _is_older(obj, before):
             return False
         self._forget(key)
+        obj = _without_bookkeeping(obj)
         self._objects[key] = obj
         self._by_uid[obj["metadata"].get("uid", "")] = obj
         uid = _owner_of(obj)
@@ -43,10 +44,18 @@ class Mirror:
         if kept is not None and kept["metadata"].get("uid") == obj["metadata"].get("uid"):
             self._forget(key)
 
-    def replace(self, kind: str, objects: Iterable[Object]) -> None:
-        """Keep exactly these objects of a kind: a whole list was read."""
+    def replace(self, kind: str, objects: Iterable[Object], *, version: int) -> None:
+        """Keep exactly these objects of a kind: a whole list was read, as of `version`.
+
+        What a watch or a write of ours told since then is newer than the list, and stays.
+        """
         fresh = {_key(obj): obj for obj in objects}
-        for key in [key for key in self._objects if key[0] == kind and key not in fresh]:
+        gone = [
+            key
+            for key, obj in self._objects.items()
+            if key[0] == kind and key not in fresh and read_version(obj) <= version
+        ]
+        for key in gone:
             self._forget(key)
         for obj in fresh.values():
             self.put(obj)
@@ -88,10 +97,25 @@ def _owner_of(obj: Object) -> str | None:
     return (obj["metadata"].get("labels") or {}).get(LABEL_UID)
 
 
+def read_version(obj: Object) -> int:
+    """`metadata.resourceVersion`; 0 where there is none that can be compared."""
+    text = str(obj["metadata"].get("resourceVersion") or "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _without_bookkeeping(obj: Object) -> Object:
+    """The object without the server's record of who wrote what: half its size, and never read."""
+    metadata = obj["metadata"]
+    if "managedFields" not in metadata:
+        return obj
+    kept = {name: value for name, value in metadata.items() if name != "managedFields"}
+    return {**obj, "metadata": kept}
+
+
 def _is_older(one: Object, other: Object) -> bool:
     """Whether one state of the same object lies before another (Kubernetes 1.35 orders them)."""
     first, second = one["metadata"], other["metadata"]
     if first.get("uid") != second.get("uid"):
         return False
-    versions = str(first.get("resourceVersion", "")), str(second.get("resourceVersion", ""))
-    return all(version.isdigit() for version in versions) and int(versions[0]) < int(versions[1])
+    versions = read_version(one), read_version(other)
+    return all(versions) and versions[0] < versions[1]

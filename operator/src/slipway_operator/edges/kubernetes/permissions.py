@@ -1,6 +1,6 @@
 """Every verb that the operator uses, as one table: the chart's roles are rendered from it.
 
-Nothing is listed or watched of Secrets: their existence is asked by name. `check_permissions` asks
+Nothing is listed or watched of Secrets: they are asked for by name. `check_permissions` asks
 the API server for each at start, so that a missing one is a log line and not a hang.
 """
 
@@ -18,6 +18,7 @@ from slipway_operator.edges.kubernetes.resources import (
     SECRET,
     Resource,
 )
+from slipway_operator.settings import RegistryCredentials
 
 
 class Scope(StrEnum):
@@ -30,12 +31,16 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """Verbs on one resource (or its subresource `part`)."""
+    """Verbs on one resource (or its subresource `part`).
+
+    `only_with`: needed only where the installation has these registry credentials.
+    """
 
     resource: Resource
     verbs: tuple[str, ...]
     scope: Scope
     part: str | None = None
+    only_with: RegistryCredentials | None = None
     names: tuple[str, ...] = ()
 
     @property
@@ -60,8 +65,14 @@ PERMISSIONS: Final = (
     ),
     Permission(resource=POD, verbs=_WATCH, scope=Scope.MODELS),
     Permission(resource=SECRET, verbs=("get",), scope=Scope.MODELS),
+    Permission(
+        resource=SECRET,
+        verbs=("create", "patch"),
+        scope=Scope.MODELS,
+        only_with=RegistryCredentials.EMBEDDED,
+    ),
     Permission(resource=EVENT, verbs=("get", "create", "patch"), scope=Scope.MODELS),
-    Permission(resource=LEASE, verbs=("get", *_WATCH, "create", "update"), scope=Scope.OWN),
+    Permission(resource=LEASE, verbs=("get", "create", "update"), scope=Scope.OWN),
     Permission(
         resource=DEFINITION,
         verbs=("get",),
@@ -69,3 +80,24 @@ PERMISSIONS: Final = (
         names=(f"{MODEL.plural}.{MODEL.group}",),
     ),
 )
+
+
+def list_permissions(credentials: RegistryCredentials) -> tuple[Permission, ...]:
+    """Those that an installation with these registry credentials needs."""
+    return tuple(one for one in PERMISSIONS if one.only_with in (None, credentials))
+
+
+def render_rules(
+    scope: Scope, *, credentials: RegistryCredentials = RegistryCredentials.NONE
+) -> list[dict[str, list[str]]]:
+    """The rules of the role for one scope, as RBAC writes them; the chart's are tested equal."""
+    return [
+        {
+            "apiGroups": [permission.resource.group],
+            "resources": [permission.plural],
+            **({"resourceNames": list(permission.names)} if permission.names else {}),
+            "verbs": sorted(permission.verbs),
+        }
+        for permission in list_permissions(credentials)
+        if permission.scope is scope
+    ]

@@ -4,22 +4,28 @@ Intents before effects: children are written before the status speaks of them, t
 once, events come last. A write that is refused is told in the status; the queue tries again.
 """
 
+import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from slipway_operator.api.reasons import say
 from slipway_operator.edges.clock import monotonic, utc_now
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
 from slipway_operator.edges.kubernetes.events import record_event
+from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.lease import Leadership
 from slipway_operator.edges.kubernetes.mirror import Mirror
-from slipway_operator.edges.kubernetes.resources import MODEL, SECRET, find_resource
+from slipway_operator.edges.kubernetes.refusals import explain_refusal
+from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
+from slipway_operator.edges.kubernetes.tokens import TokenKeeper
 from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.plan import Apply, Delete, Plan, list_secrets, make_plan
 from slipway_operator.settings import Settings
-from slipway_operator.state.observed import Observed, Refusal
+from slipway_operator.state.build_run import is_unfinished
+from slipway_operator.state.identity import LABEL_BUILD, LABEL_UID, read_controller
+from slipway_operator.state.observed import Observed, Refusal, read_labels
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +38,10 @@ class NotLeading(Exception):
     """The Lease was lost in the middle of a plan: the rest of it is another's to do."""
 
 
+class Behind(Exception):
+    """The mirror was behind the cluster; what was read anew is in it by now."""
+
+
 class Reconciler:
     """Carries out plans, for as long as this process leads."""
 
@@ -40,13 +50,18 @@ class Reconciler:
         *,
         api: KubernetesApi,
         mirror: Mirror,
+        hearing: Hearing,
         settings: Settings,
         leadership: Leadership,
         telemetry: Telemetry,
+        tokens: TokenKeeper | None,
     ) -> None:
-        self._api, self._mirror, self._settings = api, mirror, settings
-        self._leadership, self._telemetry = leadership, telemetry
+        self._api, self._mirror, self._hearing = api, mirror, hearing
+        self._settings, self._leadership = settings, leadership
+        self._telemetry, self._tokens = telemetry, tokens
         self._refusals: dict[str, Refusal] = {}
+        self._building: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.blindness: dict[str, Refusal] = {}  # by kind: why it cannot be listed
 
     async def reconcile(self, uid: str) -> float | None:
         """Look at one model; returns in how many seconds to look again.
@@ -63,10 +78,14 @@ class Reconciler:
             return await self._look(uid, asked)
         except NotLeading:
             return None
+        except Behind:
+            return 0.0
         except ApiRefused as refused:
             self._telemetry.reconcile_errors.labels(reason=refused.reason).inc()
-            if refused.is_conflict:
+            if refused.is_conflict or refused.is_absent:
                 await self._read_again(asked)
+            if refused.retry_after_seconds is not None:
+                return refused.retry_after_seconds
             raise
         except ApiUnreachable:
             self._telemetry.reconcile_errors.labels(reason=_UNREACHABLE).inc()
@@ -76,27 +95,39 @@ class Reconciler:
 
     async def _look(self, uid: str, asked: Object) -> float | None:
         plan, observed = await self._make_plan(asked)
+        if self.blindness:
+            # Without seeing everything nothing is changed; what is missing is told.
+            await self._tell(asked, plan)
+            return None
+        if not any(_is_build(action) for action in plan.actions):
+            return await self._carry_out(uid, asked, plan, observed)
+        # Two models must not both find the last free place for a build.
+        async with self._building[asked["metadata"]["namespace"]]:
+            plan, observed = await self._make_plan(asked)
+            return await self._carry_out(uid, asked, plan, observed)
+
+    async def _carry_out(
+        self, uid: str, asked: Object, plan: Plan, observed: Observed
+    ) -> float | None:
         refused: ApiRefused | None = None
+        told: Refusal | None = None
         for action in plan.actions:
             try:
                 await self._execute(action)
             except ApiRefused as error:
-                refused = error
+                refused, told = error, _explain(error, action)
                 break
-        told = None if refused is None else _explain(refused, action)
         if told != self._refusals.get(uid):
             if told is None:
                 self._refusals.pop(uid, None)
             else:
                 self._refusals[uid] = told
-            # what is to be said differs from what the plan said when all seemed to go well
-            told_plan = make_plan(
-                asked=asked,
-                observed=replace(observed, refusal=told),
-                settings=self._settings,
-                now=utc_now(),
-            )
-            plan = replace(plan, status=told_plan.status, events=told_plan.events)
+            # What is to be said differs from what the plan said when all seemed to go well.
+            corrected = self._plan(asked, replace(observed, refusal=told))
+            plan = replace(plan, status=corrected.status, events=corrected.events)
+        if self._tokens is not None and refused is None:
+            self._check()
+            await self._tokens.keep(self._mirror.children_of(uid))
         await self._tell(asked, plan)
         if refused is not None:
             raise refused
@@ -111,17 +142,31 @@ class Reconciler:
             for name in list_secrets(asked)
             if await self._api.find(SECRET, name, namespace=namespace) is None
         ]
+        blind = next(iter(self.blindness.values()), None)
         observed = Observed(
             objects=self._mirror.children_of(uid),
             absent_secrets=frozenset(absent),
-            refusal=self._refusals.get(uid),
+            refusal=blind or self._refusals.get(uid),
+            other_builds=self._count_other_builds(namespace, uid),
         )
-        plan = make_plan(asked=asked, observed=observed, settings=self._settings, now=utc_now())
+        plan = self._plan(asked, observed)
         strangers = await self._find_unseen(plan, observed)
         if strangers:
             observed = replace(observed, objects=(*observed.objects, *strangers))
-            plan = make_plan(asked=asked, observed=observed, settings=self._settings, now=utc_now())
+            plan = self._plan(asked, observed)
         return plan, observed
+
+    def _plan(self, asked: Object, observed: Observed) -> Plan:
+        return make_plan(asked=asked, observed=observed, settings=self._settings, now=utc_now())
+
+    def _count_other_builds(self, namespace: str, uid: str) -> int:
+        return sum(
+            job["metadata"]["namespace"] == namespace
+            and LABEL_BUILD in read_labels(job)
+            and read_labels(job).get(LABEL_UID) != uid
+            and is_unfinished(job)
+            for job in self._mirror.list(JOB.kind)
+        )
 
     async def _find_unseen(self, plan: Plan, observed: Observed) -> list[Object]:
         seen = {(obj["kind"], obj["metadata"]["name"]) for obj in observed.objects}
@@ -132,9 +177,8 @@ class Reconciler:
             kind, metadata = action.object["kind"], action.object["metadata"]
             if (kind, metadata["name"]) in seen:
                 continue
-            resource = find_resource(kind)
             there = await self._api.find(
-                resource, metadata["name"], namespace=metadata["namespace"]
+                find_resource(kind), metadata["name"], namespace=metadata["namespace"]
             )
             if there is not None:
                 found.append(there)
@@ -144,28 +188,56 @@ class Reconciler:
         self._check()
         if isinstance(action, Apply):
             resource = find_resource(action.object["kind"])
-            made = await self._api.apply(resource, action.object, manager=MANAGER)
-            self._mirror.put(made)
+            made = await self._api.apply(
+                resource,
+                action.object,
+                manager=MANAGER,
+                within_seconds=self._leadership.seconds_left,
+            )
+            self._take(made)
             self._telemetry.writes.labels(kind=resource.kind, verb="apply").inc()
             return
+        await self._delete(action)
+
+    async def _delete(self, action: Delete) -> None:
+        """Delete what is there now, if it still is what the plan meant."""
         resource = find_resource(action.kind)
-        await self._api.delete(resource, action.name, action.namespace, uid=action.uid)
-        self._telemetry.writes.labels(kind=resource.kind, verb="delete").inc()
+        live = await self._api.find(resource, action.name, namespace=action.namespace)
+        seen = self._mirror.find(action.kind, action.namespace, action.name)
+        if live is None or live["metadata"]["uid"] != action.uid:
+            if seen is not None:
+                self._mirror.drop(seen)
+            return
+        if seen is None or read_controller(live) != read_controller(seen):
+            self._mirror.put(live)
+            raise Behind
+        self._check()
+        if await self._api.delete(resource, live, within_seconds=self._leadership.seconds_left):
+            self._telemetry.writes.labels(kind=resource.kind, verb="delete").inc()
+        else:
+            # It was changed between reading and deleting: look again before it goes.
+            raise Behind
 
     async def _tell(self, asked: Object, plan: Plan) -> None:
+        metadata = asked["metadata"]
         if plan.status is not None:
             self._check()
             told = {**asked, "status": plan.status}
-            made = await self._api.replace(MODEL, told, part="status")
-            self._mirror.put({"apiVersion": MODEL.api_version, "kind": MODEL.kind, **made})
+            made = await self._api.replace(
+                MODEL, told, part="status", within_seconds=self._leadership.seconds_left
+            )
+            self._take({"apiVersion": MODEL.api_version, "kind": MODEL.kind, **made})
             self._telemetry.writes.labels(kind=MODEL.kind, verb="status").inc()
         for event in plan.events:
             self._check()
             await record_event(self._api, asked, event, now=utc_now())
-            metadata = asked["metadata"]
             log.info(
                 "%s/%s %s: %s", metadata["namespace"], metadata["name"], event.reason, event.message
             )
+
+    def _take(self, made: Object) -> None:
+        self._mirror.put(made)
+        self._hearing.expect(made, now=monotonic())
 
     def _check(self) -> None:
         if not self._leadership.is_held:
@@ -181,15 +253,13 @@ class Reconciler:
             self._mirror.put(found)
 
 
+def _is_build(action: Apply | Delete) -> bool:
+    return isinstance(action, Apply) and action.object["kind"] == JOB.kind
+
+
 def _explain(refused: ApiRefused, action: Apply | Delete) -> Refusal | None:
-    """A refusal that a person has to heal; None: trying again may be enough."""
-    if not refused.is_forbidden:
-        return None
-    if "exceeded quota" in refused.message:
-        return Refusal(reason="QuotaExceeded", message=refused.message)
-    verb, kind = (
-        ("write", action.object["kind"]) if isinstance(action, Apply) else ("delete", action.kind)
-    )
-    resource = find_resource(kind)
-    said = say("OperatorForbidden", verb=verb, resource=resource.plural)
-    return Refusal(reason="OperatorForbidden", message=f"{said} {refused.message}")
+    if isinstance(action, Apply):
+        kind, name = action.object["kind"], action.object["metadata"]["name"]
+    else:
+        kind, name = action.kind, action.name
+    return explain_refusal(refused, resource=find_resource(kind), name=name)

@@ -68,6 +68,8 @@ CHILDREN: Final = tuple(
     for kind, plural in _PLURALS.items()
 )
 WATCHED: Final = (*CHILDREN, POD)  # by the label of their model
+JOB: Final = next(each for each in CHILDREN if each.kind == ChildKind.JOB)
+DEPLOYMENT: Final = next(each for each in CHILDREN if each.kind == ChildKind.DEPLOYMENT)
 _BY_KIND: Final = {resource.kind: resource for resource in (*WATCHED, MODEL, EVENT, LEASE)}
 
 

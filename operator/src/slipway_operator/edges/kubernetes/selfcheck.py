@@ -3,7 +3,7 @@
 from slipway_operator.api.crd import HASH_ANNOTATION, render_crd
 from slipway_operator.edges.config import OperatorConfig
 from slipway_operator.edges.kubernetes.api import KubernetesApi
-from slipway_operator.edges.kubernetes.permissions import PERMISSIONS, Permission, Scope
+from slipway_operator.edges.kubernetes.permissions import Permission, Scope, list_permissions
 from slipway_operator.edges.kubernetes.resources import ACCESS_REVIEW, DEFINITION, MODEL
 
 _UPGRADE = "install the chart's roles again"
@@ -12,7 +12,7 @@ _UPGRADE = "install the chart's roles again"
 async def check_permissions(api: KubernetesApi, config: OperatorConfig) -> list[str]:
     """A sentence for each permission that is missing."""
     missing = []
-    for permission in PERMISSIONS:
+    for permission in list_permissions(config.registry.credentials):
         for namespace in _namespaces(permission, config):
             denied = [
                 verb

@@ -1,0 +1,188 @@
+"""One term of a leader: list, watch, reconcile, from taking the Lease to losing it.
+
+Kopf is restarted whenever it ends or goes deaf; everything is listed anew each minute. What a kind
+that may not be listed means is told on every model.
+"""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from slipway_operator.edges.clock import monotonic
+from slipway_operator.edges.config import OperatorConfig
+from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi, Listing
+from slipway_operator.edges.kubernetes.hearing import Hearing
+from slipway_operator.edges.kubernetes.lease import Leadership
+from slipway_operator.edges.kubernetes.mirror import Mirror
+from slipway_operator.edges.kubernetes.reconciler import Reconciler
+from slipway_operator.edges.kubernetes.refusals import explain_blindness
+from slipway_operator.edges.kubernetes.resources import MODEL, WATCHED, Resource
+from slipway_operator.edges.kubernetes.tokens import TokenKeeper
+from slipway_operator.edges.queue import KeyedLoop
+from slipway_operator.edges.telemetry import Telemetry
+from slipway_operator.handlers.transport import Watches
+from slipway_operator.state.identity import LABEL_UID
+
+log = logging.getLogger(__name__)
+
+RELIST_SECONDS: Final = 60.0
+BLIND_SECONDS: Final = 10.0  # a kind that cannot be listed is asked for sooner
+RESTART_SECONDS: Final = 2.0
+UNTOLD_SECONDS: Final = 20.0  # so long untold, and the watches are started anew
+DEAF_SECONDS: Final = 45.0  # so long untold, and the process is not alive
+_LOOK_SECONDS: Final = 2.0
+_DELETED: Final = "DELETED"
+
+
+class Term:
+    """One term; `run` returns when the Lease is lost."""
+
+    def __init__(
+        self,
+        *,
+        api: KubernetesApi,
+        config: OperatorConfig,
+        leadership: Leadership,
+        telemetry: Telemetry,
+        tokens: TokenKeeper | None,
+    ) -> None:
+        self._api, self._config, self._leadership = api, config, leadership
+        self._telemetry = telemetry
+        self._mirror, self._hearing = Mirror(), Hearing()
+        self._heard_at = monotonic()
+        self._is_missing_told: set[str] = set()
+        self.is_listed = False
+        self._reconciler = Reconciler(
+            api=api,
+            mirror=self._mirror,
+            hearing=self._hearing,
+            settings=config.to_settings(),
+            leadership=leadership,
+            telemetry=telemetry,
+            tokens=tokens,
+        )
+        self._queue = KeyedLoop(name="model", handler=self._reconciler.reconcile)
+
+    async def run(self) -> None:
+        """Lead until the Lease is lost or the task is cancelled."""
+        self._telemetry.queue_depth.set_function(lambda: self._queue.depth)
+        self._telemetry.last_event_age.set_function(lambda: monotonic() - self._heard_at)
+        tasks = [
+            asyncio.create_task(self._leadership.keep()),
+            asyncio.create_task(self._list_again()),
+            asyncio.create_task(self._watch_again()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._queue.close()
+
+    def measure_silence(self, *, now: float) -> float:
+        """For how many seconds something has gone untold by the watches."""
+        return self._hearing.measure_silence(now=now)
+
+    async def _list_again(self) -> None:
+        """Everything anew each minute: drops what was deleted while a watch was down."""
+        while True:
+            try:
+                await self._list_all()
+            except (ApiRefused, ApiUnreachable) as error:
+                log.warning("Listing failed, again in %g s: %s", RESTART_SECONDS, error)
+                await asyncio.sleep(RESTART_SECONDS)
+                continue
+            await asyncio.sleep(BLIND_SECONDS if self._reconciler.blindness else RELIST_SECONDS)
+
+    async def _list_all(self) -> None:
+        for resource in (*WATCHED, MODEL):
+            try:
+                listing = await self._list(resource)
+            except ApiRefused as refused:
+                if not self._bear(resource, refused):
+                    raise
+                continue
+            if self._reconciler.blindness.pop(resource.kind, None) is not None:
+                log.info("%s can be listed again", resource.plural)
+            self._mirror.replace(resource.kind, listing.items, version=listing.version)
+            self._hearing.keep_only(resource.kind, listing.items)
+            now = monotonic()
+            for obj in listing.items:
+                self._hearing.expect(obj, now=now)
+        self.is_listed = True
+        for model in self._mirror.list(MODEL.kind):
+            self._queue.wake(model["metadata"]["uid"])
+
+    async def _list(self, resource: Resource) -> Listing:
+        labels = None if resource is MODEL else LABEL_UID
+        namespaces: tuple[str | None, ...] = self._config.watch_namespaces or (None,)
+        parts = [
+            await self._api.list(resource, namespace=namespace, labels=labels)
+            for namespace in namespaces
+        ]
+        return Listing(
+            items=tuple(obj for part in parts for obj in part.items),
+            version=min(part.version for part in parts),
+        )
+
+    def _bear(self, resource: Resource, refused: ApiRefused) -> bool:
+        """Whether the rest can go on although this kind cannot be listed."""
+        if refused.is_absent:
+            if resource.kind not in self._is_missing_told:
+                self._is_missing_told.add(resource.kind)
+                log.error("The cluster knows no %s (%s)", resource.kind, resource.api_version)
+            self._mirror.replace(resource.kind, (), version=0)
+            return resource is not MODEL
+        blindness = explain_blindness(refused)
+        if blindness is None:
+            return False
+        if resource.kind not in self._reconciler.blindness:
+            log.error("%s (%s)", blindness.message, refused.message)
+        self._reconciler.blindness[resource.kind] = blindness
+        return True
+
+    async def _watch_again(self) -> None:
+        """Run Kopf, and run it again whenever it ends: an operator that is deaf is none."""
+        while True:
+            self._hearing.start_anew(now=monotonic())
+            watches = Watches(
+                on_event=self._notice,
+                login=self._api.describe_connection,
+                namespaces=self._config.watch_namespaces,
+            )
+            running = asyncio.create_task(watches.run())
+            try:
+                while not running.done():
+                    await asyncio.wait({running}, timeout=_LOOK_SECONDS)
+                    if self.measure_silence(now=monotonic()) > UNTOLD_SECONDS:
+                        log.warning("The watches told nothing of what exists for too long")
+                        break
+                if running.done():
+                    await running
+            except Exception as error:  # an edge: whatever ends Kopf, it is started again
+                log.warning("The watches ended (%s: %s)", type(error).__name__, error)
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            self._telemetry.watch_restarts.inc()
+            log.warning("The watches are started again in %g s", RESTART_SECONDS)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    def _notice(self, change: str | None, obj: dict[str, Any]) -> None:
+        self._heard_at = monotonic()
+        self._hearing.hear(obj, is_deleted=change == _DELETED)
+        if change == _DELETED:
+            self._mirror.drop(obj)
+        else:
+            self._mirror.put(obj)
+        metadata = obj["metadata"]
+        uid = (
+            metadata.get("uid")
+            if obj["kind"] == MODEL.kind
+            else (metadata.get("labels") or {}).get(LABEL_UID)
+        )
+        if uid:
+            self._queue.wake(uid)

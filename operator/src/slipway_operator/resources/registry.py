@@ -1,0 +1,48 @@
+"""How a pod proves to the artifact store who it is: one Secret, mounted as files for one container.
+
+With `Embedded` the operator keeps a Secret of its own beside each build and each revision, with a
+token for that repository alone; with `Secret` every namespace has one under a name that is agreed.
+"""
+
+from typing import Any, Final
+
+from slipway_operator.contract import ENV_REGISTRY_DIR, MOUNT_REGISTRY
+from slipway_operator.settings import RegistryCredentials
+
+VOLUME: Final = "registry"
+_SUFFIX: Final = "-registry"
+
+Json = dict[str, Any]
+
+
+def name_credentials(
+    child: str, *, credentials: RegistryCredentials, secret: str | None
+) -> str | None:
+    """The Secret that the pods of a child (a Job, a Deployment) mount; None: they need none."""
+    if credentials is RegistryCredentials.EMBEDDED:
+        return name_token_secret(child)
+    return secret if credentials is RegistryCredentials.SECRET else None
+
+
+def name_token_secret(child: str) -> str:
+    """The Secret in which the operator keeps the token of a Job or a Deployment."""
+    return f"{child}{_SUFFIX}"
+
+
+def build_credentials_env(secret: str | None) -> dict[str, str]:
+    """The variable that tells a container where its credentials lie."""
+    return {} if secret is None else {ENV_REGISTRY_DIR: MOUNT_REGISTRY}
+
+
+def build_credentials_mounts(secret: str | None) -> list[Json]:
+    """The mount of the container that speaks to the registry, and of no other."""
+    if secret is None:
+        return []
+    return [{"name": VOLUME, "mountPath": MOUNT_REGISTRY, "readOnly": True}]
+
+
+def build_credentials_volumes(secret: str | None) -> list[Json]:
+    """The pod's volume."""
+    if secret is None:
+        return []
+    return [{"name": VOLUME, "secret": {"secretName": secret, "defaultMode": 0o440}}]
