@@ -5,7 +5,13 @@ import json
 import pytest
 
 from core_cluster import report_failed
-from slipway_operator.state.build_run import BuildRun, RunPhase, observe_build_run, read_report
+from slipway_operator.state.build_run import (
+    BuildRun,
+    RunPhase,
+    is_unfinished,
+    observe_build_run,
+    read_report,
+)
 from slipway_operator.state.identity import Owner
 from slipway_operator.state.observed import Observed, observe_children
 
@@ -239,3 +245,19 @@ def test_the_end_is_the_jobs_else_the_last_steps() -> None:
     by_step = read(ended("fetch", ok("fetch")), ended("convert", finishedAt=at, exitCode=1))
     assert str(by_job.finished_at) == str(by_step.finished_at) == "2026-03-04 09:30:00+00:00"
     assert read(with_pod=False).finished_at is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "unfinished"),
+    [
+        ([], True),
+        ([{"type": "Suspended", "status": "True"}], True),
+        ([{"type": "Complete", "status": "False"}], True),
+        ([{"type": "Complete", "status": "True"}], False),
+        ([{"type": "Failed", "status": "True"}], False),
+    ],
+)
+def test_a_job_is_unfinished_until_it_says_how_it_ended(
+    conditions: list[dict[str, str]], unfinished: bool
+) -> None:
+    assert is_unfinished({"status": {"conditions": conditions}}) is unfinished

@@ -265,3 +265,29 @@ def test_a_lost_finishing_time_counts_from_now() -> None:
     lost = msgspec.structs.replace(failed(), finished_at=None)
     assert decide(previous=lost).requeue_after_seconds == 5
     assert replace(decide(previous=lost), detail="") != decide(previous=lost)
+
+
+@pytest.mark.parametrize(
+    ("others", "most", "starts"), [(0, 2, True), (1, 2, True), (2, 2, False), (9, None, True)]
+)
+def test_a_build_begins_only_where_there_is_room(
+    others: int, most: int | None, starts: bool
+) -> None:
+    decision = decide(queue=Queue(others=others, most=most))
+    assert (decision.start_attempt is not None) is starts
+    if not starts:
+        assert decision.phase is BuildPhase.QUEUED
+        assert decision.requeue_after_seconds is not None
+        assert "2 builds of other models" in decision.detail
+
+
+def test_the_next_attempt_waits_for_room_too() -> None:
+    later = NOW + timedelta(hours=1)
+    full = decide(previous=failed(), queue=Queue(others=2, most=2), now=later)
+    assert (full.phase, full.start_attempt) == (BuildPhase.RETRYING, None)
+    assert decide(previous=failed(), queue=Queue(others=1, most=2), now=later).start_attempt == 2
+
+
+def test_what_runs_already_is_not_held_up_by_others() -> None:
+    decision = decide(run=run(), queue=Queue(others=7, most=2))
+    assert decision.phase is BuildPhase.RUNNING

@@ -2,16 +2,18 @@
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from core_cluster import Cluster, laptop_settings
 from core_golden import SETTINGS
-from slipway_operator.api.spec import Access, Model, Reference, Traffic
+from slipway_operator.api.spec import Access, GatewayReference, Model, Reference, Traffic
 from slipway_operator.resources.build_job import build_build_job
 from slipway_operator.resources.diff import compare_children, diff_object
 from slipway_operator.routing.gateway_api import UNMATCHABLE, build_route, read_route
+from slipway_operator.settings import GatewayAddress, RegistryCredentials
 from slipway_operator.state.identity import Owner
 from slipway_operator.state.observed import Observed, observe_children
 from slipway_operator.state.revision import read_snapshot
@@ -302,3 +304,53 @@ def spoil(change: Any) -> dict[str, Any]:
 def test_a_route_in_another_shape_has_no_slots(route: dict[str, Any]) -> None:
     assert read(build()).slots == fill_slots("a").repoint_idle("b")
     assert read(route).slots is None
+
+
+@pytest.mark.parametrize("where", ["Embedded", "Secret", "None"])
+def test_only_who_speaks_to_the_registry_gets_its_credentials(where: str) -> None:
+    settings = replace(
+        SETTINGS["cluster"],
+        registry_credentials=RegistryCredentials(where),
+        registry_secret="registry-login" if where == "Secret" else None,
+    )
+    cluster = Cluster(settings=settings)
+    cluster.submit("penguins", SPEC)
+    cluster.settle("penguins")
+    found = {}
+    for kind, speaker in (("Job", "publish"), ("Deployment", "pull")):
+        (owner,) = cluster.of_kind(kind)
+        pod = owner["spec"]["template"]["spec"]
+        containers = {each["name"]: each for each in (*pod["initContainers"], *pod["containers"])}
+        found[kind] = (owner["metadata"]["name"], pod["volumes"])
+        for name, container in containers.items():
+            mounted = [m for m in container["volumeMounts"] if m["name"] == "registry"]
+            told = [row for row in container["env"] if row["name"] == "SLIPWAY_REGISTRY_DIR"]
+            expected = int(name == speaker and where != "None")
+            assert (len(mounted), len(told)) == (expected, expected), name
+    for child, volumes in found.values():
+        secrets = [each["secret"]["secretName"] for each in volumes if each["name"] == "registry"]
+        wanted = {"Embedded": [f"{child}-registry"], "Secret": ["registry-login"], "None": []}
+        assert secrets == wanted[where]
+
+
+def test_a_model_that_names_no_gateway_gets_the_installations() -> None:
+    gateway = GatewayAddress(name="edge", namespace="ops", section_name="https")
+    settings = replace(SETTINGS["cluster"], gateway=gateway)
+    for traffic, wanted in (
+        (Traffic(), {"name": "edge", "namespace": "ops", "sectionName": "https"}),
+        (
+            Traffic(gateway=GatewayReference(name="mine", namespace="apps")),
+            {"name": "mine", "namespace": "apps"},
+        ),
+    ):
+        route = build_route(
+            owner=OWNER,
+            slots=fill_slots("aaaa"),
+            stable="aaaa",
+            traffic=traffic,
+            timeout_seconds=10,
+            settings=settings,
+        )
+        (parent,) = route["spec"]["parentRefs"]
+        parent.pop("group"), parent.pop("kind")
+        assert parent == wanted

@@ -9,7 +9,7 @@ from core_cluster import Behaviour, Cluster, laptop_settings
 from core_golden import SETTINGS
 from slipway_operator.plan import Apply, Plan, list_secrets, make_plan
 from slipway_operator.state.identity import ChildKind, Owner
-from slipway_operator.state.observed import Observed, observe_children
+from slipway_operator.state.observed import Observed, Refusal, observe_children
 
 NAME = "penguins"
 V1, V2, V3 = (f"file:///models/v{number}.joblib" for number in (1, 2, 3))
@@ -311,3 +311,18 @@ def test_replicas_zero_serves_nobody_and_says_so() -> None:
     cluster.submit(NAME, {"model": {"uri": V1}, "replicas": 2})
     cluster.settle(NAME)
     assert cluster.condition(NAME, "Ready")[:2] == ("True", "Serving")
+
+
+def test_a_write_that_was_refused_is_told_until_it_is_not() -> None:
+    cluster = Cluster(settings=SETTINGS["cluster"])
+    cluster.submit(NAME, {"model": {"uri": "https://models.example.com/m.joblib"}})
+    refusal = Refusal(reason="OperatorForbidden", message="The operator may not patch jobs.batch.")
+    plan = cluster.plan(NAME, observed=Observed(refusal=refusal))
+    assert plan.status is not None
+    conditions = {each["type"]: each for each in plan.status["conditions"]}
+    for kind in ("Ready", "Stalled"):
+        assert conditions[kind]["reason"] == refusal.reason
+        assert conditions[kind]["message"] == refusal.message
+    assert [event.reason for event in plan.events] == [refusal.reason]
+    kinds = {action.object["kind"] for action in plan.actions if isinstance(action, Apply)}
+    assert "Job" in kinds, "it is tried again"

@@ -47,10 +47,23 @@ def test_a_whole_list_drops_what_was_deleted_while_nobody_watched() -> None:
     mirror = Mirror()
     for obj in (made("a", owner="m"), made("b", owner="m"), made("c", owner="m", kind="Job")):
         mirror.put(obj)
-    mirror.replace("Pod", [made("b", owner="m", version=2)])
+    mirror.put(made("born-later", owner="m", version=7))
+    mirror.replace("Pod", [made("b", owner="m", version=2)], version=5)
     names = {obj["metadata"]["name"] for obj in mirror.children_of("m")}
-    assert names == {"b", "c"}, "another kind is not touched"
+    assert names == {"b", "c", "born-later"}, "another kind, and what is newer, is not touched"
+    mirror.drop(made("born-later"))
     assert [obj["metadata"]["resourceVersion"] for obj in mirror.list("Pod")] == ["2"]
+
+
+def test_the_servers_bookkeeping_is_not_kept() -> None:
+    mirror = Mirror()
+    obj = made("a")
+    obj["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+    mirror.put(obj)
+    kept = mirror.find("Pod", "n", "a")
+    assert kept is not None
+    assert "managedFields" not in kept["metadata"]
+    assert kept["metadata"]["name"] == "a"
 
 
 def test_a_family_changes_with_its_label() -> None:

@@ -1,13 +1,26 @@
 """The one table of rights: nothing of Secrets but their existence, and all that the core plans."""
 
-from slipway_operator.edges.kubernetes.permissions import PERMISSIONS, Scope
+from slipway_operator.edges.kubernetes.permissions import (
+    PERMISSIONS,
+    Scope,
+    list_permissions,
+    render_rules,
+)
 from slipway_operator.edges.kubernetes.resources import CHILDREN, find_resource
+from slipway_operator.settings import RegistryCredentials
 from slipway_operator.state.identity import ChildKind
 
 
 def test_secrets_are_asked_for_by_name_and_nothing_else() -> None:
-    (secrets,) = [one for one in PERMISSIONS if one.resource.kind == "Secret"]
-    assert secrets.verbs == ("get",)
+    for credentials in RegistryCredentials:
+        verbs = {
+            verb
+            for one in list_permissions(credentials)
+            if one.resource.kind == "Secret"
+            for verb in one.verbs
+        }
+        writes = {"create", "patch"} if credentials is RegistryCredentials.EMBEDDED else set()
+        assert verbs == {"get"} | writes
 
 
 def test_no_right_is_everything() -> None:
@@ -24,6 +37,24 @@ def test_every_kind_of_child_has_its_resource_and_its_rights() -> None:
         resource = find_resource(kind)
         (right,) = [one for one in PERMISSIONS if one.resource is resource]
         assert {"list", "watch", "create", "patch", "delete"} <= set(right.verbs)
+
+
+def test_a_role_is_rendered_as_rbac_spells_it() -> None:
+    assert render_rules(Scope.OWN) == [
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["create", "get", "update"],
+        }
+    ]
+    (definition,) = render_rules(Scope.CLUSTER)
+    assert definition["resourceNames"] == ["modeldeployments.slipway.dev"]
+    plain, embedded = (
+        render_rules(Scope.MODELS, credentials=credentials)
+        for credentials in (RegistryCredentials.NONE, RegistryCredentials.EMBEDDED)
+    )
+    (more,) = [rule for rule in embedded if rule not in plain]
+    assert (more["resources"], more["verbs"]) == (["secrets"], ["create", "patch"])
 
 
 def test_paths() -> None:

@@ -64,7 +64,7 @@ class LeaseTerms(_Part, frozen=True, kw_only=True):
     """The Lease by which one replica leads."""
 
     name: str = "slipway-operator"
-    duration_seconds: int = 15
+    duration_seconds: int = 10
 
 
 class Limits(_Part, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ def main() -> int:
     )
     for chatty in ("kopf", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns of what is meant: in its thread Kopf has no signals.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     return asyncio.run(_run(words, config=config, signer=signer))
 
 
