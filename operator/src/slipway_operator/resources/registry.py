@@ -1,9 +1,11 @@
-"""How a pod proves to the artifact store who it is: one Secret, mounted as files for one container.
+"""How pods reach the registry that keeps built models: its credentials, and a way through.
 
+The credentials are one Secret, mounted as files for the one container that speaks to the registry.
 With `Embedded` the operator keeps a Secret of its own beside each build and each revision, with a
 token for that repository alone; with `Secret` every namespace has one under a name that is agreed.
 """
 
+import ipaddress
 from typing import Any, Final
 
 from slipway_operator.contract import ENV_REGISTRY_DIR, MOUNT_REGISTRY
@@ -11,6 +13,8 @@ from slipway_operator.settings import RegistryCredentials
 
 VOLUME: Final = "registry"
 _SUFFIX: Final = "-registry"
+_SCHEMES: Final = {"oci://": 443, "oci+http://": 80}
+_SERVICE: Final = "svc"
 
 Json = dict[str, Any]
 
@@ -46,3 +50,28 @@ def build_credentials_volumes(secret: str | None) -> list[Json]:
     if secret is None:
         return []
     return [{"name": VOLUME, "secret": {"secretName": secret, "defaultMode": 0o440}}]
+
+
+def build_registry_egress(store: str) -> list[Json]:
+    """The rule of a NetworkPolicy that lets pods reach it, and nothing else of its network.
+
+    A Service `NAME.NAMESPACE.svc` is reached in its namespace, an address by itself; a public name
+    by its port, for a policy knows no names.
+    """
+    for scheme, usual in _SCHEMES.items():
+        if not store.startswith(scheme):
+            continue
+        host, _, told = store.removeprefix(scheme).partition("/")[0].partition(":")
+        ports = [{"port": int(told or usual), "protocol": "TCP"}]
+        labels = host.split(".")
+        if labels[2:3] == [_SERVICE]:
+            namespace = {"matchLabels": {"kubernetes.io/metadata.name": labels[1]}}
+            return [{"to": [{"namespaceSelector": namespace}], "ports": ports}]
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return [{"ports": ports}]
+        return [
+            {"to": [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}], "ports": ports}
+        ]
+    return []
