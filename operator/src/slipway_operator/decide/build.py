@@ -31,7 +31,7 @@ LONGEST_BACKOFF_SECONDS: Final = 300
 MOST_INTERRUPTIONS: Final = 6
 SECRET_POLL_SECONDS: Final = 5
 LEAVING_POLL_SECONDS: Final = 2
-QUEUE_POLL_SECONDS: Final = 5
+QUEUE_POLL_SECONDS: Final = 30  # an edge wakes it when a build ends; this is the net below
 PACKAGED: Final = "Packaged"
 
 

@@ -38,11 +38,14 @@ class KeyedLoop:
         handler: Handler,
         backoff: Backoff | None = None,
         on_failure: Callable[[str, BaseException], None] | None = None,
+        at_once: int = 1_000,
     ) -> None:
+        """`at_once`: so many keys are worked on at the same time; the others wait their turn."""
         self._name = name
         self._handler = handler
         self._backoff = backoff or Backoff()
         self._on_failure = on_failure
+        self._turns = asyncio.Semaphore(at_once)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
@@ -81,7 +84,8 @@ class KeyedLoop:
     async def _work(self, key: str) -> None:
         after: float | None = None
         try:
-            after = await self._handler(key)
+            async with self._turns:
+                after = await self._handler(key)
             self._failures.pop(key, None)
         except asyncio.CancelledError:
             raise

@@ -94,15 +94,15 @@ class OperatorProcess:
         """
         for attempt in range(1, _CHECKS + 1):
             try:
-                missing = [
-                    *await check_permissions(api, self._config),
-                    *await check_definition(api),
-                ]
+                missing = await check_permissions(api, self._config)
+                definition = await check_definition(api)
             except (ApiRefused, ApiUnreachable) as error:
                 log.warning("Cannot check the installation yet (%d): %s", attempt, error)
                 await asyncio.sleep(_CHECK_SECONDS)
                 continue
             self._is_connected = True
+            if definition is not None:
+                missing.append(f"{definition.message} Nothing is changed until it is.")
             for sentence in missing:
                 log.error("%s", sentence)
             if not missing:

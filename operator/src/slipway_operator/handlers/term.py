@@ -6,8 +6,10 @@ that may not be listed means is told on every model.
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
+from slipway_operator.api.conditions import ConditionType
 from slipway_operator.edges.clock import monotonic
 from slipway_operator.edges.config import OperatorConfig
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi, Listing
@@ -16,12 +18,15 @@ from slipway_operator.edges.kubernetes.lease import Leadership
 from slipway_operator.edges.kubernetes.mirror import Mirror
 from slipway_operator.edges.kubernetes.reconciler import Reconciler
 from slipway_operator.edges.kubernetes.refusals import explain_blindness
-from slipway_operator.edges.kubernetes.resources import MODEL, WATCHED, Resource
+from slipway_operator.edges.kubernetes.resources import DEFINITION, JOB, MODEL, WATCHED, Resource
+from slipway_operator.edges.kubernetes.selfcheck import check_definition
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
 from slipway_operator.edges.queue import KeyedLoop
 from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.handlers.transport import Watches
+from slipway_operator.state.build_run import is_unfinished
 from slipway_operator.state.identity import LABEL_UID
+from slipway_operator.state.observed import read_conditions
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +35,7 @@ BLIND_SECONDS: Final = 10.0  # a kind that cannot be listed is asked for sooner
 RESTART_SECONDS: Final = 2.0
 UNTOLD_SECONDS: Final = 20.0  # so long untold, and the watches are started anew
 DEAF_SECONDS: Final = 45.0  # so long untold, and the process is not alive
+RECONCILES_AT_ONCE: Final = 16
 _LOOK_SECONDS: Final = 2.0
 _DELETED: Final = "DELETED"
 
@@ -61,7 +67,9 @@ class Term:
             telemetry=telemetry,
             tokens=tokens,
         )
-        self._queue = KeyedLoop(name="model", handler=self._reconciler.reconcile)
+        self._queue = KeyedLoop(
+            name="model", handler=self._reconciler.reconcile, at_once=RECONCILES_AT_ONCE
+        )
 
     async def run(self) -> None:
         """Lead until the Lease is lost or the task is cancelled."""
@@ -98,6 +106,7 @@ class Term:
             await asyncio.sleep(BLIND_SECONDS if self._reconciler.blindness else RELIST_SECONDS)
 
     async def _list_all(self) -> None:
+        await self._check_definition()
         for resource in (*WATCHED, MODEL):
             try:
                 listing = await self._list(resource)
@@ -114,7 +123,21 @@ class Term:
                 self._hearing.expect(obj, now=now)
         self.is_listed = True
         for model in self._mirror.list(MODEL.kind):
-            self._queue.wake(model["metadata"]["uid"])
+            if not self._reconciler.is_settled(model):
+                self._queue.wake(model["metadata"]["uid"])
+
+    async def _check_definition(self) -> None:
+        """Under another version's CRD nothing is changed.
+
+        It is told from the second time on: during an upgrade the old operator sees the new one's.
+        """
+        outdated = await check_definition(self._api)
+        was_outdated = self._reconciler.is_on_hold
+        self._reconciler.is_on_hold = outdated is not None
+        if outdated is None:
+            self._reconciler.blindness.pop(DEFINITION.kind, None)
+        elif was_outdated:
+            self._reconciler.blindness[DEFINITION.kind] = outdated
 
     async def _list(self, resource: Resource) -> Listing:
         labels = None if resource is MODEL else LABEL_UID
@@ -186,3 +209,20 @@ class Term:
         )
         if uid:
             self._queue.wake(uid)
+        if obj["kind"] == JOB.kind and (change == _DELETED or not is_unfinished(obj)):
+            self._wake_waiting(metadata["namespace"])
+
+    def _wake_waiting(self, namespace: str) -> None:
+        """A build has ended: those that wait longest for a place begin."""
+        waiting = sorted(
+            (model["metadata"].get("creationTimestamp") or "", model["metadata"]["uid"])
+            for model in self._mirror.list(MODEL.kind)
+            if model["metadata"]["namespace"] == namespace and _is_waiting(model)
+        )
+        for _, uid in waiting[: self._config.max_builds_per_namespace]:
+            self._queue.wake(uid)
+
+
+def _is_waiting(model: Mapping[str, Any]) -> bool:
+    ready = read_conditions(model).get(ConditionType.MODEL_READY) or {}
+    return bool(ready.get("reason") == "BuildQueued")

@@ -16,7 +16,7 @@ from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, Ku
 from slipway_operator.edges.kubernetes.events import record_event
 from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.lease import Leadership
-from slipway_operator.edges.kubernetes.mirror import Mirror
+from slipway_operator.edges.kubernetes.mirror import Mirror, read_version
 from slipway_operator.edges.kubernetes.refusals import explain_refusal
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 MANAGER: Final = "slipway"
+_TRUST_SECONDS: Final = 600.0  # so often everything is looked at again, changed or not
 _UNREACHABLE: Final = "Unreachable"  # of the metric alone
 
 
@@ -60,8 +61,26 @@ class Reconciler:
         self._settings, self._leadership = settings, leadership
         self._telemetry, self._tokens = telemetry, tokens
         self._refusals: dict[str, Refusal] = {}
+        self._settled: dict[str, tuple[tuple[str, ...], float]] = {}
         self._building: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.blindness: dict[str, Refusal] = {}  # by kind: why it cannot be listed
+        self.is_on_hold = False  # nothing is changed, and nothing told that is not in `blindness`
+
+    def is_settled(self, asked: Object) -> bool:
+        """Whether the last look found nothing to do, and nothing has changed since.
+
+        A plan is made of what is observed alone, so that the same makes the same; what depends on
+        the hour wakes itself.
+        """
+        uid = asked["metadata"]["uid"]
+        seen, at = self._settled.get(uid, ((), 0.0))
+        if self.blindness or self.is_on_hold or monotonic() - at > _TRUST_SECONDS:
+            return False
+        return seen == self._fingerprint(asked)
+
+    def _fingerprint(self, asked: Object) -> tuple[str, ...]:
+        found = (asked, *self._mirror.children_of(asked["metadata"]["uid"]))
+        return tuple(sorted(f"{obj['metadata']['uid']}/{read_version(obj)}" for obj in found))
 
     async def reconcile(self, uid: str) -> float | None:
         """Look at one model; returns in how many seconds to look again.
@@ -72,6 +91,9 @@ class Reconciler:
         asked = self._mirror.find_by_uid(uid)
         if asked is None or not self._leadership.is_held:
             self._refusals.pop(uid, None)
+            self._settled.pop(uid, None)
+            return None
+        if self.is_on_hold and not self.blindness:
             return None
         began = monotonic()
         try:
@@ -94,7 +116,15 @@ class Reconciler:
             self._telemetry.reconcile_seconds.observe(monotonic() - began)
 
     async def _look(self, uid: str, asked: Object) -> float | None:
+        self._settled.pop(uid, None)
+        seen = self._fingerprint(asked)
         plan, observed = await self._make_plan(asked)
+        if not plan.actions and plan.status is None and observed.refusal is None:
+            await self._keep_tokens(uid)
+            # What no watch tells is looked for again: an absent Secret, a stranger's object.
+            if not observed.absent_secrets and len(observed.objects) == len(seen) - 1:
+                self._settled[uid] = (seen, monotonic())
+            return plan.requeue_after_seconds
         if self.blindness:
             # Without seeing everything nothing is changed; what is missing is told.
             await self._tell(asked, plan)
@@ -125,9 +155,8 @@ class Reconciler:
             # What is to be said differs from what the plan said when all seemed to go well.
             corrected = self._plan(asked, replace(observed, refusal=told))
             plan = replace(plan, status=corrected.status, events=corrected.events)
-        if self._tokens is not None and refused is None:
-            self._check()
-            await self._tokens.keep(self._mirror.children_of(uid))
+        if refused is None:
+            await self._keep_tokens(uid)
         await self._tell(asked, plan)
         if refused is not None:
             raise refused
@@ -155,6 +184,11 @@ class Reconciler:
             observed = replace(observed, objects=(*observed.objects, *strangers))
             plan = self._plan(asked, observed)
         return plan, observed
+
+    async def _keep_tokens(self, uid: str) -> None:
+        if self._tokens is not None:
+            self._check()
+            await self._tokens.keep(self._mirror.children_of(uid))
 
     def _plan(self, asked: Object, observed: Observed) -> Plan:
         return make_plan(asked=asked, observed=observed, settings=self._settings, now=utc_now())

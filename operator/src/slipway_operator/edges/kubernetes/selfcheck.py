@@ -1,10 +1,14 @@
 """Whether the installation is whole, asked once at start: permissions, and the CRD's version."""
 
+from functools import cache
+
 from slipway_operator.api.crd import HASH_ANNOTATION, render_crd
+from slipway_operator.api.reasons import say
 from slipway_operator.edges.config import OperatorConfig
-from slipway_operator.edges.kubernetes.api import KubernetesApi
+from slipway_operator.edges.kubernetes.api import ApiRefused, KubernetesApi
 from slipway_operator.edges.kubernetes.permissions import Permission, Scope, list_permissions
 from slipway_operator.edges.kubernetes.resources import ACCESS_REVIEW, DEFINITION, MODEL
+from slipway_operator.state.observed import Refusal
 
 _UPGRADE = "install the chart's roles again"
 
@@ -28,16 +32,30 @@ async def check_permissions(api: KubernetesApi, config: OperatorConfig) -> list[
     return missing
 
 
-async def check_definition(api: KubernetesApi) -> list[str]:
-    """A sentence where the CRD is missing or of another version."""
+async def check_definition(api: KubernetesApi) -> Refusal | None:
+    """Why the installed CRD is not to be written under; None: it is the one of this version.
+
+    Who may not read it, as in an installation without cluster-wide rights, trusts it.
+
+    Raises:
+        ApiRefused, ApiUnreachable
+    """
     name = f"{MODEL.plural}.{MODEL.group}"
-    found = await api.find(DEFINITION, name, namespace=None)
-    if found is None:
-        return [f'CRD "{name}" is not installed: install the chart with its CRDs.']
-    told = (found["metadata"].get("annotations") or {}).get(HASH_ANNOTATION)
-    if told != render_crd()["metadata"]["annotations"][HASH_ANNOTATION]:
-        return [f'CRD "{name}" is not the one of this version: upgrade the chart with its CRDs.']
-    return []
+    try:
+        found = await api.find(DEFINITION, name, namespace=None)
+    except ApiRefused as refused:
+        if refused.is_forbidden:
+            return None
+        raise
+    told = ((found or {"metadata": {}})["metadata"].get("annotations") or {}).get(HASH_ANNOTATION)
+    if told == _own_hash():
+        return None
+    return Refusal(reason="CRDOutdated", message=say("CRDOutdated"))
+
+
+@cache
+def _own_hash() -> str:
+    return str(render_crd()["metadata"]["annotations"][HASH_ANNOTATION])
 
 
 def _namespaces(permission: Permission, config: OperatorConfig) -> tuple[str | None, ...]:
