@@ -123,7 +123,10 @@ def build_settings() -> kopf.OperatorSettings:
         # Of a cluster's pods and Jobs only ours are sent at all.
         key = (resource.group, resource.version, resource.plural)
         settings.watching.label_selectors[key] = LABEL_UID
-    settings.queueing.worker_limit = 64
+    # A worker lives this much longer than its event: with a limit of workers it would be the most
+    # that is heard of, 64 objects in five seconds by the defaults.
+    settings.queueing.worker_limit = None
+    settings.queueing.idle_timeout = 0.1
     settings.persistence.finalizer = "slipway.dev/kopf"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="slipway.dev")
     return settings
