@@ -3,7 +3,11 @@
 import pytest
 
 from slipway_operator.edges.kubernetes.api import ApiRefused
-from slipway_operator.edges.kubernetes.refusals import explain_blindness, explain_refusal
+from slipway_operator.edges.kubernetes.refusals import (
+    explain_blindness,
+    explain_refusal,
+    is_namespace_ending,
+)
 from slipway_operator.edges.kubernetes.resources import find_resource
 
 FORBIDDEN = (
@@ -64,6 +68,12 @@ def test_what_somebody_has_to_heal_is_told(error: ApiRefused, reason: str, words
 )
 def test_what_time_heals_is_only_tried_again(error: ApiRefused) -> None:
     assert explain_refusal(error, resource=find_resource("Job"), name="a") is None
+
+
+def test_a_namespace_on_its_way_out_is_known_by_its_words() -> None:
+    assert is_namespace_ending(refused(403, "Forbidden", GONE))
+    assert not is_namespace_ending(refused(403, "Forbidden", FORBIDDEN))
+    assert not is_namespace_ending(refused(404, "NotFound", GONE))
 
 
 def test_a_kind_that_may_not_be_listed_is_named() -> None:

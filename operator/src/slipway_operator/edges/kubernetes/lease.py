@@ -43,6 +43,7 @@ class Leadership:
         self._seen: str = ""  # holder and renewal of another's Lease, as last read
         self._seen_at = 0.0
         self._held_until = 0.0
+        self._warned = ""
         self.transitions = 0
 
     @property
@@ -106,12 +107,19 @@ class Leadership:
                 return False
         except (ApiRefused, ApiUnreachable) as error:
             if not (isinstance(error, ApiRefused) and error.is_conflict):
-                log.warning("The Lease could not be taken: %s", error)
+                self._warn(str(error))
             return False
+        self._warned = ""
         self.transitions = int(made["spec"].get("leaseTransitions") or 0)
         # counted from before the request: the Lease cannot be younger than that
         self._held_until = began + self._terms.renew_seconds
         return True
+
+    def _warn(self, words: str) -> None:
+        """Once for the same trouble: it is tried every other second."""
+        if words != self._warned:
+            self._warned = words
+            log.warning("The Lease could not be taken: %s", words)
 
     def _seen_another(self) -> bool:
         return bool(self._seen) and not self._seen.startswith(f"{self._terms.identity}\n")

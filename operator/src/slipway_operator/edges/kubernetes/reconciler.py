@@ -17,7 +17,7 @@ from slipway_operator.edges.kubernetes.events import record_event
 from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.lease import Leadership
 from slipway_operator.edges.kubernetes.mirror import Mirror, read_version
-from slipway_operator.edges.kubernetes.refusals import explain_refusal
+from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_namespace_ending
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
 from slipway_operator.edges.telemetry import Telemetry
@@ -103,6 +103,9 @@ class Reconciler:
         except Behind:
             return 0.0
         except ApiRefused as refused:
+            # There is nobody left to tell, and nothing to be made.
+            if is_namespace_ending(refused):
+                return None
             self._telemetry.reconcile_errors.labels(reason=refused.reason).inc()
             if refused.is_conflict or refused.is_absent:
                 await self._read_again(asked)

@@ -16,6 +16,11 @@ _INVALID: Final = 422
 _TERMINATING: Final = "because it is being terminated"
 
 
+def is_namespace_ending(refused: ApiRefused) -> bool:
+    """Whether a write was refused because its namespace is on its way out, the model with it."""
+    return refused.is_forbidden and _TERMINATING in refused.message
+
+
 def explain_refusal(refused: ApiRefused, *, resource: Resource, name: str) -> Refusal | None:
     """A refusal that somebody has to heal; None: trying again is all there is to do."""
     if refused.is_absent:
@@ -23,8 +28,7 @@ def explain_refusal(refused: ApiRefused, *, resource: Resource, name: str) -> Re
             message = say("KindMissing", kind=resource.kind, version=resource.api_version)
             return Refusal(reason="KindMissing", message=message)
         return None
-    # The namespace takes the model with it; there is nobody left to tell.
-    if _TERMINATING in refused.message:
+    if is_namespace_ending(refused):
         return None
     if refused.is_forbidden:
         return _explain_forbidden(refused, resource=resource, name=name)
