@@ -25,7 +25,7 @@ from slipway_operator.decide.revision import choose_image
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
 from slipway_operator.settings import Settings
-from slipway_operator.state.observed import Json, Observed, is_terminating, read_name
+from slipway_operator.state.observed import Json, Observed, Refusal, is_terminating, read_name
 from slipway_operator.steering.hold import hold_still
 from slipway_operator.steering.steer import steer
 from slipway_operator.steering.world import Outcome, World, observe_world
@@ -92,14 +92,15 @@ def make_plan(
     world = observe_world(asked=asked, observed=observed, settings=settings, now=now)
     parsed = parse_modeldeployment(asked, on_laptop=settings.is_laptop)
     if parsed.asked is None:
-        return _conclude(world, hold_still(world, errors=parsed.errors))
-    return _conclude(world, steer(world, spec=parsed.asked.spec, observed=observed))
+        return _conclude(world, hold_still(world, errors=parsed.errors), refusal=observed.refusal)
+    outcome = steer(world, spec=parsed.asked.spec, observed=observed)
+    return _conclude(world, outcome, refusal=observed.refusal)
 
 
-def _conclude(world: World, outcome: Outcome) -> Plan:
+def _conclude(world: World, outcome: Outcome, *, refusal: Refusal | None) -> Plan:
     """Compare the outcome with what exists, and give the account of it."""
     comparison = compare_children(desired=outcome.desired, children=world.children)
-    blocked = outcome.blocked or _find_stranger(comparison)
+    blocked = outcome.blocked or _find_stranger(comparison) or _find_refusal(refusal)
     status = render_account(
         Account(
             owner=world.owner,
@@ -143,6 +144,12 @@ def _conclude(world: World, outcome: Outcome) -> Plan:
         events=_list_events(world.before, status, comparison=comparison, outcome=outcome),
         requeue_after_seconds=min(waits, default=None),
     )
+
+
+def _find_refusal(refusal: Refusal | None) -> Finding | None:
+    if refusal is None:
+        return None
+    return Finding(reason=refusal.reason, message=refusal.message, final=True)
 
 
 def _find_stranger(comparison: Comparison) -> Finding | None:

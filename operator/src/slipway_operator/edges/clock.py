@@ -1,11 +1,17 @@
 """The only place that asks what time it is; the core is handed the time as a value."""
 
+import time
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Seconds on a clock that only goes forward; its zero means nothing."""
+    return time.monotonic()
 
 
 def render_time(moment: datetime) -> str:

@@ -49,6 +49,12 @@ class KeyedLoop:
         self._failures: dict[str, int] = {}
         self._closed = False
 
+    @property
+    def depth(self) -> int:
+        """Keys that are worked on, or whose turn has come."""
+        now = asyncio.get_running_loop().time()
+        return len(self._running) + sum(timer.when() <= now for timer in self._timers.values())
+
     def wake(self, key: str, *, after_seconds: float = 0.0) -> None:
         """Have ``key`` worked on, at the latest after that many seconds."""
         if self._closed:

@@ -19,18 +19,28 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A write of the last plan that was refused: a reason of the catalogue and its sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What exists.
 
     `objects`: live objects as Kubernetes JSON: every object with the label `slipway.dev/uid` of the
     model, its pods, and whatever else carries the name of a child. `absent_secrets`: those of
     `plan.list_secrets` that do not exist. `artifacts`: by build hash, the facts that `publish`
-    reported for artifacts that the store already has.
+    reported for artifacts that the store already has. `refusal`: what kept the last plan from being
+    carried out, until it is.
     """
 
     objects: tuple[Json, ...] = ()
     absent_secrets: frozenset[str] = frozenset()
     artifacts: Mapping[str, Json] = field(default_factory=dict)
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,199 @@
+"""The Kubernetes API as five verbs on plain JSON, over the official client's asyncio side.
+
+No retry and no cache: a caller that fails is called again by its queue.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from slipway_operator.edges.kubernetes.resources import Resource
+
+Json = Mapping[str, Any]
+Object = dict[str, Any]
+TIMEOUT_SECONDS: Final = 15.0
+_PAGE: Final = 250
+_NOT_FOUND, _CONFLICT, _FORBIDDEN, _GONE = 404, 409, 403, 410
+
+
+class ApiRefused(Exception):
+    """The API server answered no.
+
+    Attributes:
+        status: HTTP's status.
+        reason: Kubernetes' own word for it (`Forbidden`, `Conflict`, `Invalid`, …).
+        message: its sentence.
+    """
+
+    def __init__(self, *, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.reason, self.message = status, reason, message
+
+    @property
+    def is_conflict(self) -> bool:
+        """Somebody else wrote first, or the object is another one by now."""
+        return self.status == _CONFLICT
+
+    @property
+    def is_forbidden(self) -> bool:
+        """A permission is missing."""
+        return self.status == _FORBIDDEN
+
+    @property
+    def is_gone(self) -> bool:
+        """The list that was asked to go on is too old."""
+        return self.status == _GONE
+
+
+class ApiUnreachable(Exception):
+    """The API server gave no answer in time."""
+
+
+class KubernetesApi:
+    """One connection pool to one API server."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls, kubeconfig: Path | None = None) -> "KubernetesApi":
+        """Connect as the pod's ServiceAccount, or as a kubeconfig says.
+
+        Raises:
+            ConfigException: neither is there.
+        """
+        from kubernetes.aio import client, config
+
+        settings = client.Configuration()
+        settings.retries = 0
+        if kubeconfig is None:
+            config.load_incluster_config(settings)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=str(kubeconfig), client_configuration=settings
+            )
+        return cls(client.ApiClient(settings))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def list(
+        self, resource: Resource, *, namespace: str | None = None, labels: str | None = None
+    ) -> list[Object]:
+        """All objects of a kind, in pages."""
+        query: dict[str, str] = {"limit": str(_PAGE)}
+        if labels is not None:
+            query["labelSelector"] = labels
+        found: list[Object] = []
+        while True:
+            page = await self._ask("GET", resource.path(namespace=namespace), query=query)
+            # a list tells once for all what its items are
+            kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+            found += [{**kind, **item} for item in page["items"]]
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return found
+            query["continue"] = token
+
+    async def find(self, resource: Resource, name: str, *, namespace: str | None) -> Object | None:
+        """One object as it is now; None where there is none."""
+        try:
+            return await self._ask("GET", resource.path(namespace=namespace, name=name))
+        except ApiRefused as refused:
+            if refused.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def apply(self, resource: Resource, obj: Json, *, manager: str) -> Object:
+        """Server-side apply, forced: what the manager says about its fields holds."""
+        metadata = obj["metadata"]
+        return await self._ask(
+            "PATCH",
+            resource.path(namespace=metadata.get("namespace"), name=metadata["name"]),
+            query={"fieldManager": manager, "force": "true"},
+            body=obj,
+            content="application/apply-patch+yaml",
+        )
+
+    async def create(self, resource: Resource, obj: Json) -> Object:
+        """Create; an object of that name that is there is a conflict."""
+        namespace = obj.get("metadata", {}).get("namespace")
+        return await self._ask("POST", resource.path(namespace=namespace), body=obj)
+
+    async def replace(self, resource: Resource, obj: Json, *, part: str | None = None) -> Object:
+        """Replace the object (or its `part`) as it was read: its resourceVersion is a condition."""
+        metadata = obj["metadata"]
+        path = resource.path(namespace=metadata.get("namespace"), name=metadata["name"], part=part)
+        return await self._ask("PUT", path, body=obj)
+
+    async def merge(self, resource: Resource, name: str, namespace: str, patch: Json) -> Object:
+        """Change some fields of an object."""
+        return await self._ask(
+            "PATCH",
+            resource.path(namespace=namespace, name=name),
+            body=patch,
+            content="application/merge-patch+json",
+        )
+
+    async def delete(self, resource: Resource, name: str, namespace: str, *, uid: str) -> bool:
+        """Delete this very object, its own children with it; False: it was gone already."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        }
+        try:
+            path = resource.path(namespace=namespace, name=name)
+            await self._ask("DELETE", path, body=options)
+        except ApiRefused as refused:
+            if refused.status in (_NOT_FOUND, _CONFLICT):
+                return False
+            raise
+        return True
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        content: str = "application/json",
+    ) -> Object:
+        headers = {"Accept": "application/json", "Content-Type": content}
+        try:
+            request = await self._client.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+            content_bytes = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiUnreachable(
+                f"The API server gave no answer to {method} {path} "
+                f"({type(error).__name__}: {error})."
+            ) from error
+        if not 200 <= answer.status <= 299:
+            raise _refusal(answer.status, content_bytes)
+        found: Object = json.loads(content_bytes)
+        return found
+
+
+def _refusal(status: int, content: bytes) -> ApiRefused:
+    try:
+        told = json.loads(content)
+    except ValueError:
+        told = {}
+    if not isinstance(told, dict):
+        told = {}
+    message = str(told.get("message") or content[:200].decode(errors="replace"))
+    return ApiRefused(status=status, reason=str(told.get("reason") or status), message=message)

@@ -1,0 +1,71 @@
+"""Every verb that the operator uses, as one table: the chart's roles are rendered from it.
+
+Nothing is listed or watched of Secrets: their existence is asked by name. `check_permissions` asks
+the API server for each at start, so that a missing one is a log line and not a hang.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from slipway_operator.edges.kubernetes.resources import (
+    CHILDREN,
+    DEFINITION,
+    EVENT,
+    LEASE,
+    MODEL,
+    POD,
+    SECRET,
+    Resource,
+)
+
+
+class Scope(StrEnum):
+    """Where a permission is needed."""
+
+    MODELS = "Models"  # in every namespace whose models are kept
+    OWN = "Own"  # in the operator's own namespace
+    CLUSTER = "Cluster"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """Verbs on one resource (or its subresource `part`)."""
+
+    resource: Resource
+    verbs: tuple[str, ...]
+    scope: Scope
+    part: str | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def plural(self) -> str:
+        """As a role spells it: `PLURAL` or `PLURAL/PART`."""
+        return self.resource.plural if self.part is None else f"{self.resource.plural}/{self.part}"
+
+
+_WATCH: Final = ("list", "watch")
+PERMISSIONS: Final = (
+    Permission(resource=MODEL, verbs=("get", *_WATCH), scope=Scope.MODELS),
+    Permission(resource=MODEL, part="status", verbs=("update",), scope=Scope.MODELS),
+    # needed to be named as the owner that blocks (OwnerReferencesPermissionEnforcement)
+    Permission(resource=MODEL, part="finalizers", verbs=("update",), scope=Scope.MODELS),
+    *(
+        Permission(
+            resource=child,
+            verbs=("get", *_WATCH, "create", "patch", "delete"),
+            scope=Scope.MODELS,
+        )
+        for child in CHILDREN
+    ),
+    Permission(resource=POD, verbs=_WATCH, scope=Scope.MODELS),
+    Permission(resource=SECRET, verbs=("get",), scope=Scope.MODELS),
+    Permission(resource=EVENT, verbs=("get", "create", "patch"), scope=Scope.MODELS),
+    Permission(resource=LEASE, verbs=("get", *_WATCH, "create", "update"), scope=Scope.OWN),
+    Permission(
+        resource=DEFINITION,
+        verbs=("get",),
+        scope=Scope.CLUSTER,
+        names=(f"{MODEL.plural}.{MODEL.group}",),
+    ),
+)

@@ -1,0 +1,216 @@
+"""`slipway-operator run`: lead, watch, reconcile, until told to stop. The order of one life.
+
+connect → check permissions and CRD → wait for the Lease → list and watch → reconcile
+                                           ↑─────────────── lost or ended ────────┘
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+
+from slipway_operator.edges.clock import monotonic
+from slipway_operator.edges.config import OperatorConfig
+from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
+from slipway_operator.edges.kubernetes.lease import Leadership, Terms
+from slipway_operator.edges.kubernetes.mirror import Mirror
+from slipway_operator.edges.kubernetes.reconciler import Reconciler
+from slipway_operator.edges.kubernetes.resources import MODEL, WATCHED
+from slipway_operator.edges.kubernetes.selfcheck import check_definition, check_permissions
+from slipway_operator.edges.queue import KeyedLoop
+from slipway_operator.edges.telemetry import Telemetry
+from slipway_operator.handlers.probes import ProbeServer
+from slipway_operator.handlers.transport import build_registry, build_settings
+from slipway_operator.state.identity import LABEL_UID
+
+log = logging.getLogger(__name__)
+
+RELIST_SECONDS: Final = 60.0
+_RESTART_SECONDS: Final = 2.0
+_DEAF_SECONDS: Final = 45.0
+DELETED: Final = "DELETED"
+
+
+class OperatorProcess:
+    """One replica of the operator."""
+
+    def __init__(
+        self, *, config: OperatorConfig, kubeconfig: Path | None, port: int, metrics_port: int
+    ) -> None:
+        self._config, self._kubeconfig = config, kubeconfig
+        self._mirror, self._telemetry = Mirror(), Telemetry()
+        self._stop = asyncio.Event()
+        self._heard_at = monotonic()
+        self._listed = False
+        self._leads = False
+        self._probes = ProbeServer(
+            port=port,
+            metrics_port=metrics_port,
+            telemetry=self._telemetry,
+            is_alive=self._is_alive,
+            is_ready=lambda: self._listed or not self._leads,
+        )
+
+    async def run(self) -> int:
+        """Work until SIGTERM; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        api = await KubernetesApi.connect(self._kubeconfig)
+        await self._probes.start()
+        terms = Terms(
+            name=self._config.lease.name,
+            namespace=self._config.system_namespace,
+            identity=f"{os.environ.get('POD_NAME') or socket.gethostname()}_{os.getpid()}",
+            duration_seconds=self._config.lease.duration_seconds,
+            renew_seconds=self._config.lease.duration_seconds * 2 / 3,
+        )
+        leadership = Leadership(api, terms)
+        try:
+            await self._check(api)
+            while not self._stop.is_set():
+                await self._lead_once(api, leadership)
+        finally:
+            await leadership.release()
+            await self._probes.close()
+            await api.close()
+        return 0
+
+    async def _check(self, api: KubernetesApi) -> None:
+        """Say what is missing, once, and go on: what can be done is done."""
+        try:
+            for sentence in (
+                *await check_permissions(api, self._config),
+                *await check_definition(api),
+            ):
+                log.error("%s", sentence)
+        except (ApiRefused, ApiUnreachable) as error:
+            log.error("Cannot check the installation: %s", error)
+
+    async def _lead_once(self, api: KubernetesApi, leadership: Leadership) -> None:
+        """From taking the Lease to losing it."""
+        if not await self._unless_stopped(leadership.acquire()):
+            return
+        self._leads, self._heard_at = True, monotonic()
+        self._telemetry.is_leader.set(1)
+        reconciler = Reconciler(
+            api=api,
+            mirror=self._mirror,
+            settings=self._config.to_settings(),
+            leadership=leadership,
+            telemetry=self._telemetry,
+        )
+        queue = KeyedLoop(name="model", handler=reconciler.reconcile)
+        self._telemetry.queue_depth.set_function(lambda: queue.depth)
+        self._telemetry.last_event_age.set_function(lambda: monotonic() - self._heard_at)
+        ended = asyncio.Event()
+        tasks = [
+            asyncio.create_task(self._keep(leadership, ended)),
+            asyncio.create_task(self._relist(api, queue)),
+            asyncio.create_task(self._watch(queue, leadership, ended)),
+        ]
+        try:
+            await self._unless_stopped(ended.wait())
+        finally:
+            self._leads, self._listed = False, False
+            self._telemetry.is_leader.set(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await queue.close()
+
+    async def _keep(self, leadership: Leadership, ended: asyncio.Event) -> None:
+        await leadership.keep()
+        ended.set()
+
+    async def _relist(self, api: KubernetesApi, queue: KeyedLoop) -> None:
+        """Everything anew each minute: drops what was deleted while a watch was down."""
+        while True:
+            try:
+                await self._list_all(api, queue)
+                self._listed = True
+            except (ApiRefused, ApiUnreachable) as error:
+                log.warning("Listing failed, again in %g s: %s", _RESTART_SECONDS, error)
+                await asyncio.sleep(_RESTART_SECONDS)
+                continue
+            await asyncio.sleep(RELIST_SECONDS)
+
+    async def _list_all(self, api: KubernetesApi, queue: KeyedLoop) -> None:
+        namespaces: tuple[str | None, ...] = self._config.watch_namespaces or (None,)
+        for resource in (*WATCHED, MODEL):
+            labels = None if resource is MODEL else LABEL_UID
+            found = [
+                obj
+                for namespace in namespaces
+                for obj in await api.list(resource, namespace=namespace, labels=labels)
+            ]
+            self._mirror.replace(resource.kind, found)
+        for model in self._mirror.list(MODEL.kind):
+            queue.wake(model["metadata"]["uid"])
+
+    async def _watch(self, queue: KeyedLoop, leadership: Leadership, ended: asyncio.Event) -> None:
+        """Run Kopf, and run it again whenever it ends: an operator that is deaf is none."""
+        registry = build_registry(
+            on_event=lambda change, obj: self._notice(queue, change, obj),
+            on_lease=lambda _: self._hear(),
+            lease=self._config.lease.name,
+            lease_namespace=self._config.system_namespace,
+        )
+        where: dict[str, Any] = {"clusterwide": True}
+        if self._config.watch_namespaces:
+            where = {
+                "namespaces": sorted(
+                    {*self._config.watch_namespaces, self._config.system_namespace}
+                )
+            }
+        while leadership.is_held and not ended.is_set():
+            try:
+                await kopf.operator(
+                    registry=registry,
+                    settings=build_settings(),
+                    standalone=True,
+                    stop_flag=ended,
+                    **where,
+                )
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # an edge: whatever ends Kopf, it is started again
+                log.warning("The watches ended (%s: %s)", type(error).__name__, error)
+            log.warning("The watches are started again in %g s", _RESTART_SECONDS)
+            await asyncio.sleep(_RESTART_SECONDS)
+
+    def _notice(self, queue: KeyedLoop, change: str | None, obj: dict[str, Any]) -> None:
+        self._hear()
+        if change == DELETED:
+            self._mirror.drop(obj)
+        else:
+            self._mirror.put(obj)
+        metadata = obj["metadata"]
+        uid = (
+            metadata.get("uid")
+            if obj["kind"] == MODEL.kind
+            else (metadata.get("labels") or {}).get(LABEL_UID)
+        )
+        if uid:
+            queue.wake(uid)
+
+    def _hear(self) -> None:
+        self._heard_at = monotonic()
+
+    def _is_alive(self) -> bool:
+        """Its own Lease, renewed every two seconds, comes back by watch; else it went deaf."""
+        return not self._leads or monotonic() - self._heard_at < _DEAF_SECONDS
+
+    async def _unless_stopped(self, waited: Any) -> bool:
+        """Wait; False when the process was told to stop first."""
+        task, stop = asyncio.ensure_future(waited), asyncio.ensure_future(self._stop.wait())
+        done, pending = await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        for each in pending:
+            each.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        return task in done and stop not in done
