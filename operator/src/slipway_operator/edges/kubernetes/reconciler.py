@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 MANAGER: Final = "slipway"
+_UNREACHABLE: Final = "Unreachable"  # of the metric alone
 
 
 class NotLeading(Exception):
@@ -68,7 +69,7 @@ class Reconciler:
                 await self._read_again(asked)
             raise
         except ApiUnreachable:
-            self._telemetry.reconcile_errors.labels(reason="Unreachable").inc()
+            self._telemetry.reconcile_errors.labels(reason=_UNREACHABLE).inc()
             raise
         finally:
             self._telemetry.reconcile_seconds.observe(monotonic() - began)

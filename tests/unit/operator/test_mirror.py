@@ -1,0 +1,61 @@
+"""The mirror of what the watches told: newest wins, ghosts go, families are known by uid."""
+
+from typing import Any
+
+from slipway_operator.edges.kubernetes.mirror import Mirror
+
+
+def made(name: str, *, version: int = 1, uid: str = "", owner: str = "", kind: str = "Pod") -> Any:
+    labels = {"slipway.dev/uid": owner} if owner else {}
+    return {
+        "kind": kind,
+        "metadata": {
+            "name": name, "namespace": "n", "uid": uid or f"uid-{name}",
+            "resourceVersion": str(version), "labels": labels,
+        },
+    }  # fmt: skip
+
+
+def test_an_older_state_of_the_same_object_is_not_kept() -> None:
+    mirror = Mirror()
+    newer, older = made("a", version=10), made("a", version=9)
+    assert mirror.put(newer)
+    assert not mirror.put(older)
+    assert mirror.find("Pod", "n", "a") is newer
+
+
+def test_another_object_of_that_name_is_kept_whatever_its_version() -> None:
+    mirror = Mirror()
+    mirror.put(made("a", version=10))
+    again = made("a", version=3, uid="other")
+    assert mirror.put(again)
+    assert mirror.find_by_uid("uid-a") is None
+    assert mirror.find_by_uid("other") is again
+
+
+def test_a_late_deletion_of_a_former_object_leaves_the_new_one() -> None:
+    mirror = Mirror()
+    again = made("a", uid="other")
+    mirror.put(again)
+    mirror.drop(made("a"))
+    assert mirror.find("Pod", "n", "a") is again
+    mirror.drop(again)
+    assert mirror.find("Pod", "n", "a") is None
+
+
+def test_a_whole_list_drops_what_was_deleted_while_nobody_watched() -> None:
+    mirror = Mirror()
+    for obj in (made("a", owner="m"), made("b", owner="m"), made("c", owner="m", kind="Job")):
+        mirror.put(obj)
+    mirror.replace("Pod", [made("b", owner="m", version=2)])
+    names = {obj["metadata"]["name"] for obj in mirror.children_of("m")}
+    assert names == {"b", "c"}, "another kind is not touched"
+    assert [obj["metadata"]["resourceVersion"] for obj in mirror.list("Pod")] == ["2"]
+
+
+def test_a_family_changes_with_its_label() -> None:
+    mirror = Mirror()
+    mirror.put(made("a", owner="m"))
+    mirror.put(made("a", owner="other", version=2))
+    assert mirror.children_of("m") == ()
+    assert len(mirror.children_of("other")) == 1
