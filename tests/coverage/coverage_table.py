@@ -59,7 +59,7 @@ def render(found: Found) -> str:
     lines += ["", "| not ONNX | on | why |", "|---|---|---|"]
     for name, outcomes in sorted(judged.items()):
         causes: dict[str, list[str]] = {}
-        for kind, one in outcomes.items():
+        for kind, one in sorted(outcomes.items()):
             if one["outcome"] != "onnx":
                 causes.setdefault(_cause(one), []).append(kind)
         for cause, kinds in causes.items():
