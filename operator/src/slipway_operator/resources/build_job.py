@@ -19,6 +19,11 @@ from slipway_operator.contract import (
     MOUNT_WORK,
     TERMINATION_LOG,
 )
+from slipway_operator.resources.registry import (
+    registry_env,
+    registry_mounts,
+    registry_volumes,
+)
 from slipway_operator.resources.restricted import (
     MOUNT_TMP,
     build_container_security,
@@ -79,7 +84,10 @@ def build_build_job(
             _step("convert", request=request, model=model, settings=settings),
         ],
         "containers": [_step("publish", request=request, model=model, settings=settings)],
-        "volumes": _volumes(model, settings.limits),
+        "volumes": [
+            *_volumes(model, settings.limits),
+            *registry_volumes(settings.artifact_store),
+        ],
     }
     return {
         "apiVersion": ChildKind.JOB.api_version,
@@ -164,6 +172,8 @@ def _step(step: str, *, request: str, model: Model, settings: Settings) -> Json:
         ]
     if step == "publish":
         env[ENV_ARTIFACT_STORE] = settings.artifact_store
+        env |= registry_env(settings.artifact_store)
+        mounts += registry_mounts(settings.artifact_store)
     memory = str(_STEP_MEMORY.get(step, settings.limits.convert_memory_bytes))
     return {
         "name": step,

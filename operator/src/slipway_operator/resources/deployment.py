@@ -30,6 +30,11 @@ from slipway_operator.contract import (
     PORT_NAME_METRICS,
     TERMINATION_LOG,
 )
+from slipway_operator.resources.registry import (
+    registry_env,
+    registry_mounts,
+    registry_volumes,
+)
 from slipway_operator.resources.restricted import (
     MOUNT_TMP,
     build_container_security,
@@ -117,6 +122,7 @@ def _template(*, owner: Owner, snapshot: Snapshot, labels: dict[str, str]) -> Js
             "volumes": [
                 {"name": "model", "emptyDir": {}},
                 {"name": "tmp", "emptyDir": {}},
+                *registry_volumes(snapshot.build.artifact),
             ],
             **shaped,
         },
@@ -133,13 +139,14 @@ def _pull(snapshot: Snapshot) -> Json:
                 ENV_ARTIFACT: snapshot.build.artifact,
                 ENV_MODEL_DIR: MOUNT_MODEL,
                 ENV_TERMINATION_LOG: TERMINATION_LOG,
+                **registry_env(snapshot.build.artifact),
             }
         ),
         "resources": _resources(snapshot),
         "securityContext": build_container_security(),
         "terminationMessagePath": TERMINATION_LOG,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(read_only=False),
+        "volumeMounts": [*_mounts(read_only=False), *registry_mounts(snapshot.build.artifact)],
     }
 
 

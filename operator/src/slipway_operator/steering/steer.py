@@ -193,7 +193,9 @@ def _decide_traffic(
 def _build_build(world: World, *, inputs: BuildInputs, build: BuildDecision) -> list[Json]:
     if build.phase is BuildPhase.DONE or build.phase is BuildPhase.FAILED:
         return []
-    children: list[Json] = [build_build_policy(owner=world.owner, build_hash=inputs.build_hash)]
+    children: list[Json] = [
+        build_build_policy(owner=world.owner, build_hash=inputs.build_hash, settings=world.settings)
+    ]
     if build.start_attempt is not None:
         children.append(
             build_build_job(

@@ -1,0 +1,62 @@
+"""A registry as artifact store: credentials where they are needed, and a way through to it alone."""
+
+from typing import Any
+
+import pytest
+
+from slipway_operator.resources.registry import (
+    SECRET,
+    is_registry,
+    registry_egress,
+    registry_env,
+    registry_mounts,
+    registry_volumes,
+)
+
+INSIDE = "oci+http://registry.slipway-system.svc:5000/models"
+
+
+def test_a_folder_needs_nothing() -> None:
+    store = "oci-layout:///data/artifacts"
+    assert not is_registry(store)
+    assert registry_env(store) == {}
+    assert registry_mounts(store) == registry_volumes(store) == registry_egress(store) == []
+
+
+def test_the_credentials_are_a_mounted_secret_that_may_be_absent() -> None:
+    artifact = f"{INSIDE}/default/churn@sha256:{'0' * 64}"
+    (volume,), (mount,) = registry_volumes(artifact), registry_mounts(artifact)
+    assert volume["secret"] == {"secretName": SECRET, "optional": True, "defaultMode": 0o440}
+    assert (mount["name"], mount["readOnly"]) == (volume["name"], True)
+    assert registry_env(artifact) == {"SLIPWAY_REGISTRY_DIR": mount["mountPath"]}
+
+
+@pytest.mark.parametrize(
+    ("store", "to", "port"),
+    [
+        pytest.param(
+            INSIDE,
+            {
+                "namespaceSelector": {
+                    "matchLabels": {"kubernetes.io/metadata.name": "slipway-system"}
+                }
+            },
+            5000,
+            id="a Service",
+        ),
+        pytest.param(
+            "oci+http://registry.ops.svc.cluster.local",
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ops"}}},
+            80,
+            id="a Service by its whole name",
+        ),
+        pytest.param("oci://registry.example.com/a/b", None, 443, id="a public name"),
+        pytest.param(
+            "oci://10.1.2.3:5000", {"ipBlock": {"cidr": "10.1.2.3/32"}}, 5000, id="an address"
+        ),
+    ],
+)
+def test_policies_let_pods_through_to_it(store: str, to: Any, port: int) -> None:
+    (rule,) = registry_egress(store)
+    assert rule["ports"] == [{"port": port, "protocol": "TCP"}]
+    assert rule.get("to") == (None if to is None else [to])
