@@ -1,4 +1,4 @@
-"""A registry as artifact store: credentials where they are needed, and a way through to it alone."""
+"""A registry as artifact store: credentials where needed, and a way through to it alone."""
 
 from typing import Any
 
