@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from behaviour_laptop import Laptop, condition, deployment, has_reason, is_true
 from old_models import OLD, WHEELS, make_old
 
+ROOT = Path(__file__).resolve().parents[2]
 PROVEN = ("sklearn-1.2", "sklearn-1.4", "sklearn-1.6", "xgboost-3.0", "lightgbm-4.5")
 
 
@@ -62,6 +64,19 @@ def test_what_does_not_convert_is_served_where_it_was_born(laptop: Laptop) -> No
     said = laptop.run("describe", "splines").text
     assert "scikit-learn 1.2.2" in said
     laptop.run("delete", "splines")
+
+
+def test_the_sample_of_an_old_pickle(laptop: Laptop) -> None:
+    said = laptop.run("up", "-f", str(ROOT / "manifests/samples/old-sklearn.yaml"), "--detach")
+    assert said.code == 0, said.text
+    found = laptop.wait("old-sklearn", is_true("UpToDate"))
+    assert found["status"]["runtime"] == "ONNX"
+    rows = pd.read_csv(ROOT / "examples/old_sklearn/rows.csv").to_dict("records")
+    answered = laptop.post(found, "/predict", json=rows).json()["predictions"]
+    assert len(answered) == len(rows)
+    assert {one["label"] for one in answered} <= {0, 1, 2}
+    assert "scikit-learn 1.2.2" in laptop.run("describe", "old-sklearn").text
+    laptop.run("delete", "old-sklearn")
 
 
 def test_a_class_of_a_package_that_the_spec_names(laptop: Laptop) -> None:
