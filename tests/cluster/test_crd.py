@@ -1,5 +1,6 @@
 """The generated CRD in a real API server: taken, explained, and judging as its Python twin does."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ def test_the_api_server_accepts_it_with_every_rule(cluster: Cluster) -> None:
 def test_kubectl_explains_every_field_of_the_spec(cluster: Cluster) -> None:
     (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    told = cluster.kubectl("explain", "md.spec", "--recursive")
+    told = cluster.wait(
+        "the definition is told", lambda: cluster.kubectl("explain", "md.spec", "--recursive")
+    )
     for field, schema in spec.items():
         assert f"  {field}\t" in told
         words = cluster.kubectl("explain", f"md.spec.{field}").split()
@@ -49,7 +52,7 @@ def test_kubectl_explains_every_field_of_the_spec(cluster: Cluster) -> None:
 def judge(namespace: Namespace, found: dict[str, Any]) -> str:
     """What the API server says against a document; nothing where it takes it."""
     try:
-        namespace.kubectl("create", "--dry-run=server", "-f", "-", given=yaml.safe_dump(found))
+        namespace.kubectl("create", "--dry-run=server", "-f", "-", given=json.dumps(found))
     except Refused as refused:
         return str(refused)
     return ""
@@ -90,7 +93,7 @@ def test_every_sample_is_taken(judges: Namespace) -> None:
 
 def test_scale_reads_and_writes_the_replicas(namespace: Namespace) -> None:
     found = SUPPORTED["the least"]
-    namespace.kubectl("create", "-f", "-", given=yaml.safe_dump(placed(namespace, found)))
+    namespace.kubectl("create", "-f", "-", given=json.dumps(placed(namespace, found)))
     name = found["metadata"]["name"]
     namespace.kubectl("scale", f"md/{name}", "--replicas=3")
     assert namespace.get("md", name)["spec"]["replicas"] == 3
@@ -100,7 +103,7 @@ def test_scale_reads_and_writes_the_replicas(namespace: Namespace) -> None:
 
 def test_get_prints_the_columns(namespace: Namespace) -> None:
     found = SUPPORTED["the least"]
-    namespace.kubectl("create", "-f", "-", given=yaml.safe_dump(placed(namespace, found)))
+    namespace.kubectl("create", "-f", "-", given=json.dumps(placed(namespace, found)))
     head, row = namespace.kubectl("get", "md").splitlines()
     version = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]
     columns = version["additionalPrinterColumns"]

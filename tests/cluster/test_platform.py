@@ -63,7 +63,7 @@ def test_a_job_says_its_result_by_a_termination_message_and_goes_with_its_owner(
     }
     namespace.apply(job)
     namespace.wait(
-        "the Job is complete", lambda: namespace.get("job", "says")["status"]["succeeded"]
+        "the Job is complete", lambda: namespace.get("job", "says")["status"].get("succeeded")
     )
     (pod,) = namespace.list("pods")
     ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 Object = dict[str, Any]
+T = TypeVar("T")
 ENV_KUBECONFIG = "SLIPWAY_TEST_KUBECONFIG"
 HANG_SECONDS = 120.0
 
@@ -40,6 +41,24 @@ class Cluster:
         if done.returncode != 0:
             raise Refused(done.stderr.strip())
         return done.stdout
+
+    def wait(self, what: str, look: Callable[[], T], *, story: Callable[[], str] = str) -> T:
+        """Look until it is true; fails with the story.
+
+        A look that is refused is not true yet: the object may not be there.
+        """
+        deadline = time.monotonic() + HANG_SECONDS
+        while True:
+            try:
+                found = look()
+            except Refused as refused:
+                found, last = None, refused
+            else:
+                last = None
+            if found:
+                return found
+            assert time.monotonic() < deadline, f"not in time: {what} ({last})\n{story()}"
+            time.sleep(0.2)
 
     @contextmanager
     def namespace(self, *, level: str = "restricted") -> Iterator["Namespace"]:
@@ -82,21 +101,9 @@ class Namespace:
         found = json.loads(self.kubectl("get", kind, *options, "-o", "json"))
         return list(found["items"])
 
-    def wait(self, what: str, look: Callable[[], Any]) -> Any:
-        """Look until it is true; fails with what happened in the namespace.
-
-        A look that is refused is not true yet: the object may not be there.
-        """
-        deadline = time.monotonic() + HANG_SECONDS
-        while True:
-            try:
-                found = look()
-            except Refused:
-                found = None
-            if found:
-                return found
-            assert time.monotonic() < deadline, f"not in time: {what}\n{self.story()}"
-            time.sleep(0.2)
+    def wait(self, what: str, look: Callable[[], T]) -> T:
+        """Look until it is true; fails with what happened in the namespace."""
+        return self.cluster.wait(what, look, story=self.story)
 
     def story(self) -> str:
         """Events, pods and the ends of their logs."""
