@@ -190,8 +190,7 @@ def running_operator(cluster: Cluster, folder: Path, **config: Any) -> Iterator[
         kubeconfig=write_kubeconfig(cluster, folder / "kubeconfig"),
         config=config,
     )
-    operator.start().wait_leading()
     try:
-        yield operator
+        yield operator.start().wait_leading()
     finally:
         operator.stop()

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -34,7 +35,10 @@ def main() -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    for name in ("kopf", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if words.kubeconfig is not None:
+        os.environ["KUBECONFIG"] = str(words.kubeconfig)  # where Kopf looks for it
     return asyncio.run(
         _run(config=config, kubeconfig=words.kubeconfig, ports=(words.port, words.metrics_port))
     )

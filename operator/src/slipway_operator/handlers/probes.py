@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -26,14 +26,15 @@ class ProbeServer:
         is_alive: Callable[[], bool],
         is_ready: Callable[[], bool],
     ) -> None:
-        def answer(look: Callable[[], bool]) -> Callable[[Request], Response]:
-            def handle(_: Request) -> Response:
+        # in the loop itself, whose state is what is told
+        def answer(look: Callable[[], bool]) -> Callable[[Request], Awaitable[Response]]:
+            async def handle(_: Request) -> Response:
                 good = look()
                 return PlainTextResponse("ok" if good else "no", 200 if good else 503)
 
             return handle
 
-        def metrics(_: Request) -> Response:
+        async def metrics(_: Request) -> Response:
             told = generate_latest(telemetry.registry)
             return Response(told, media_type=CONTENT_TYPE_LATEST)
 

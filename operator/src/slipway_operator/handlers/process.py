@@ -58,9 +58,7 @@ class OperatorProcess:
 
     async def run(self) -> int:
         """Work until SIGTERM; returns the exit code."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+        self._listen()
         api = await KubernetesApi.connect(self._kubeconfig)
         await self._probes.start()
         terms = Terms(
@@ -80,6 +78,11 @@ class OperatorProcess:
             await self._probes.close()
             await api.close()
         return 0
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
 
     async def _check(self, api: KubernetesApi) -> None:
         """Say what is missing, once, and go on: what can be done is done."""
@@ -169,20 +172,33 @@ class OperatorProcess:
                 )
             }
         while leadership.is_held and not ended.is_set():
+            started = asyncio.Event()
+            listening = asyncio.create_task(self._listen_again(started))
             try:
                 await kopf.operator(
                     registry=registry,
                     settings=build_settings(),
                     standalone=True,
+                    ready_flag=started,
                     stop_flag=ended,
                     **where,
                 )
+                if not ended.is_set():  # only a signal, before we listened again, ends it so
+                    self._stop.set()
+                    return
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # an edge: whatever ends Kopf, it is started again
                 log.warning("The watches ended (%s: %s)", type(error).__name__, error)
+            finally:
+                listening.cancel()
             log.warning("The watches are started again in %g s", _RESTART_SECONDS)
             await asyncio.sleep(_RESTART_SECONDS)
+
+    async def _listen_again(self, started: asyncio.Event) -> None:
+        """Kopf takes the signals for itself when it starts: take them back."""
+        await started.wait()
+        self._listen()
 
     def _notice(self, queue: KeyedLoop, change: str | None, obj: dict[str, Any]) -> None:
         self._hear()

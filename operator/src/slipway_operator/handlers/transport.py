@@ -31,6 +31,12 @@ def build_registry(
     """
     registry = kopf.OperatorRegistry()
 
+    async def log_in(**how: Any) -> kopf.ConnectionInfo | None:
+        # the kubeconfig is the one that KUBECONFIG names
+        return kopf.login_with_service_account(**how) or kopf.login_with_kubeconfig(**how)
+
+    kopf.on.login(registry=registry, id="login")(log_in)
+
     async def tell(event: kopf.RawEvent, **_: Any) -> None:
         on_event(event["type"], dict(event["object"]))
 
