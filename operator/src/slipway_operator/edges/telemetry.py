@@ -17,7 +17,7 @@ class Telemetry:
         )
         self.last_event_age = Gauge(
             "slipway_operator_last_event_age_seconds",
-            "Seconds since a watch told anything; the Lease's own renewals are told too.",
+            "Seconds since a watch told anything.",
             registry=self.registry,
         )
         self.reconcile_seconds = Histogram(

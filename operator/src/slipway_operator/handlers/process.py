@@ -17,6 +17,7 @@ import kopf
 from slipway_operator.edges.clock import monotonic
 from slipway_operator.edges.config import OperatorConfig
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
+from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.lease import Leadership, Terms
 from slipway_operator.edges.kubernetes.mirror import Mirror
 from slipway_operator.edges.kubernetes.reconciler import Reconciler
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 RELIST_SECONDS: Final = 60.0
 _RESTART_SECONDS: Final = 2.0
-_DEAF_SECONDS: Final = 45.0
+_HEARING_SECONDS: Final = 10.0  # as long as a watch may take to tell
+_DEAF_TIMES: Final = 3
 DELETED: Final = "DELETED"
 
 
@@ -46,6 +48,7 @@ class OperatorProcess:
         self._mirror, self._telemetry = Mirror(), Telemetry()
         self._stop = asyncio.Event()
         self._heard_at = monotonic()
+        self._hearing, self._deaf, self._deaf_times = Hearing(), asyncio.Event(), 0
         self._listed = False
         self._leads = False
         self._probes = ProbeServer(
@@ -135,15 +138,34 @@ class OperatorProcess:
         """Everything anew each minute: drops what was deleted while a watch was down."""
         while True:
             try:
-                await self._list_all(api, queue)
+                untold = await self._list_all(api, queue)
                 self._listed = True
+                await self._check_hearing(untold)
             except (ApiRefused, ApiUnreachable) as error:
                 log.warning("Listing failed, again in %g s: %s", _RESTART_SECONDS, error)
                 await asyncio.sleep(_RESTART_SECONDS)
                 continue
             await asyncio.sleep(RELIST_SECONDS)
 
-    async def _list_all(self, api: KubernetesApi, queue: KeyedLoop) -> None:
+    async def _check_hearing(self, untold: dict[str, int]) -> None:
+        """Begin the watches anew where they do not tell what the list knows."""
+        if not untold:
+            self._deaf_times = 0
+            return
+        await asyncio.sleep(_HEARING_SECONDS)
+        if self._hearing.is_still_untold(untold):
+            self._deaf_times += 1
+            log.warning(
+                "The watches do not tell of %d objects that a list knows: they are begun anew",
+                len(untold),
+            )
+            self._deaf.set()
+        else:
+            self._deaf_times = 0
+
+    async def _list_all(self, api: KubernetesApi, queue: KeyedLoop) -> dict[str, int]:
+        """Replace the mirror; what the watches have not told so far."""
+        untold: dict[str, int] = {}
         namespaces: tuple[str | None, ...] = self._config.watch_namespaces or (None,)
         for resource in (*WATCHED, MODEL):
             labels = None if resource is MODEL else LABEL_UID
@@ -152,38 +174,36 @@ class OperatorProcess:
                 for namespace in namespaces
                 for obj in await api.list(resource, namespace=namespace, labels=labels)
             ]
+            untold |= self._hearing.list_untold(found)
             self._mirror.replace(resource.kind, found)
         for model in self._mirror.list(MODEL.kind):
             queue.wake(model["metadata"]["uid"])
+        return untold
 
     async def _watch(self, queue: KeyedLoop, leadership: Leadership, ended: asyncio.Event) -> None:
         """Run Kopf, and run it again whenever it ends: an operator that is deaf is none."""
-        registry = build_registry(
-            on_event=lambda change, obj: self._notice(queue, change, obj),
-            on_lease=lambda _: self._hear(),
-            lease=self._config.lease.name,
-            lease_namespace=self._config.system_namespace,
-        )
-        where: dict[str, Any] = {"clusterwide": True}
-        if self._config.watch_namespaces:
-            where = {
-                "namespaces": sorted(
-                    {*self._config.watch_namespaces, self._config.system_namespace}
-                )
-            }
+        registry = build_registry(on_event=lambda change, obj: self._notice(queue, change, obj))
+        namespaces = self._config.watch_namespaces
+        where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
         while leadership.is_held and not ended.is_set():
-            started = asyncio.Event()
-            listening = asyncio.create_task(self._listen_again(started))
+            started, stop = asyncio.Event(), asyncio.Event()
+            self._deaf.clear()
+            self._hearing.forget()
+            helpers = [
+                asyncio.create_task(self._listen_again(started)),
+                asyncio.create_task(_set_after(stop, ended)),
+                asyncio.create_task(_set_after(stop, self._deaf)),
+            ]
             try:
                 await kopf.operator(
                     registry=registry,
                     settings=build_settings(),
                     standalone=True,
                     ready_flag=started,
-                    stop_flag=ended,
+                    stop_flag=stop,
                     **where,
                 )
-                if not ended.is_set():  # only a signal, before we listened again, ends it so
+                if not stop.is_set():  # only a signal, before we listened again, ends it so
                     self._stop.set()
                     return
             except asyncio.CancelledError:
@@ -191,7 +211,8 @@ class OperatorProcess:
             except Exception as error:  # an edge: whatever ends Kopf, it is started again
                 log.warning("The watches ended (%s: %s)", type(error).__name__, error)
             finally:
-                listening.cancel()
+                for helper in helpers:
+                    helper.cancel()
             log.warning("The watches are started again in %g s", _RESTART_SECONDS)
             await asyncio.sleep(_RESTART_SECONDS)
 
@@ -201,7 +222,8 @@ class OperatorProcess:
         self._listen()
 
     def _notice(self, queue: KeyedLoop, change: str | None, obj: dict[str, Any]) -> None:
-        self._hear()
+        self._heard_at = monotonic()
+        self._hearing.note(obj, deleted=change == DELETED)
         if change == DELETED:
             self._mirror.drop(obj)
         else:
@@ -215,12 +237,9 @@ class OperatorProcess:
         if uid:
             queue.wake(uid)
 
-    def _hear(self) -> None:
-        self._heard_at = monotonic()
-
     def _is_alive(self) -> bool:
-        """Its own Lease, renewed every two seconds, comes back by watch; else it went deaf."""
-        return not self._leads or monotonic() - self._heard_at < _DEAF_SECONDS
+        """Beginning the watches anew heals a deaf one; where it does not, a new process may."""
+        return not self._leads or self._deaf_times < _DEAF_TIMES
 
     async def _unless_stopped(self, waited: Any) -> bool:
         """Wait; False when the process was told to stop first."""
@@ -230,3 +249,9 @@ class OperatorProcess:
             each.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
         return task in done and stop not in done
+
+
+async def _set_after(flag: asyncio.Event, other: asyncio.Event) -> None:
+    """Set one event once another is set."""
+    await other.wait()
+    flag.set()

@@ -11,23 +11,18 @@ from typing import Any, Final
 
 import kopf
 
-from slipway_operator.edges.kubernetes.resources import LEASE, MODEL, WATCHED, Resource
+from slipway_operator.edges.kubernetes.resources import MODEL, WATCHED, Resource
 from slipway_operator.state.identity import LABEL_UID
 
 Told = Callable[[str | None, dict[str, Any]], None]
 _LONGEST_PAUSE: Final = 5.0
 
 
-def build_registry(
-    *, on_event: Told, on_lease: Callable[[dict[str, Any]], None], lease: str, lease_namespace: str
-) -> kopf.OperatorRegistry:
-    """The watches: models, what carries the uid of one, and our own Lease.
+def build_registry(*, on_event: Told) -> kopf.OperatorRegistry:
+    """The watches: models, and what carries the uid of one.
 
     Args:
         on_event: gets the kind of change (None: it was listed) and the object.
-        on_lease: gets our Lease whenever a watch tells of it.
-        lease: its name.
-        lease_namespace: its namespace.
     """
     registry = kopf.OperatorRegistry()
 
@@ -40,16 +35,9 @@ def build_registry(
     async def tell(event: kopf.RawEvent, **_: Any) -> None:
         on_event(event["type"], dict(event["object"]))
 
-    async def tell_lease(event: kopf.RawEvent, **_: Any) -> None:
-        on_lease(dict(event["object"]))
-
     _watch(registry, MODEL, tell)
     for resource in WATCHED:
         _watch(registry, resource, tell, labels={LABEL_UID: kopf.PRESENT})
-    kopf.on.event(
-        LEASE.group, LEASE.version, LEASE.plural, registry=registry, id="lease",
-        when=lambda name, namespace, **_: (name, namespace) == (lease, lease_namespace),
-    )(tell_lease)  # fmt: skip
     return registry
 
 

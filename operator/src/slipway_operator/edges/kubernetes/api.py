@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 Object = dict[str, Any]
 TIMEOUT_SECONDS: Final = 15.0
 _PAGE: Final = 250
-_NOT_FOUND, _CONFLICT, _FORBIDDEN, _GONE = 404, 409, 403, 410
+_NOT_FOUND, _CONFLICT, _FORBIDDEN = 404, 409, 403
 
 
 class ApiRefused(Exception):
@@ -43,9 +43,10 @@ class ApiRefused(Exception):
         return self.status == _FORBIDDEN
 
     @property
-    def is_gone(self) -> bool:
-        """The list that was asked to go on is too old."""
-        return self.status == _GONE
+    def is_farewell(self) -> bool:
+        """What it was about is gone, or its namespace is on its way out: there is nothing to do."""
+        leaving = self.is_forbidden and "because it is being terminated" in self.message
+        return leaving or self.status == _NOT_FOUND
 
 
 class ApiUnreachable(Exception):

@@ -61,7 +61,7 @@ PERMISSIONS: Final = (
     Permission(resource=POD, verbs=_WATCH, scope=Scope.MODELS),
     Permission(resource=SECRET, verbs=("get",), scope=Scope.MODELS),
     Permission(resource=EVENT, verbs=("get", "create", "patch"), scope=Scope.MODELS),
-    Permission(resource=LEASE, verbs=("get", *_WATCH, "create", "update"), scope=Scope.OWN),
+    Permission(resource=LEASE, verbs=("get", "create", "update"), scope=Scope.OWN),
     Permission(
         resource=DEFINITION,
         verbs=("get",),

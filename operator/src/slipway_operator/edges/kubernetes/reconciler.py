@@ -17,7 +17,7 @@ from slipway_operator.edges.kubernetes.lease import Leadership
 from slipway_operator.edges.kubernetes.mirror import Mirror
 from slipway_operator.edges.kubernetes.resources import MODEL, SECRET, find_resource
 from slipway_operator.edges.telemetry import Telemetry
-from slipway_operator.plan import Apply, Delete, Plan, list_secrets, make_plan
+from slipway_operator.plan import Apply, Delete, Event, Plan, list_secrets, make_plan
 from slipway_operator.settings import Settings
 from slipway_operator.state.observed import Observed, Refusal
 
@@ -64,6 +64,9 @@ class Reconciler:
         except NotLeading:
             return None
         except ApiRefused as refused:
+            if refused.is_farewell:
+                await self._read_again(asked)
+                return None
             self._telemetry.reconcile_errors.labels(reason=refused.reason).inc()
             if refused.is_conflict:
                 await self._read_again(asked)
@@ -161,11 +164,18 @@ class Reconciler:
             self._telemetry.writes.labels(kind=MODEL.kind, verb="status").inc()
         for event in plan.events:
             self._check()
+            await self._record(asked, event)
+
+    async def _record(self, asked: Object, event: Event) -> None:
+        """Tell it in the log and as an Event; the status holds it already, so this may fail."""
+        metadata = asked["metadata"]
+        place = f"{metadata['namespace']}/{metadata['name']}"
+        log.info("%s %s: %s", place, event.reason, event.message)
+        try:
             await record_event(self._api, asked, event, now=utc_now())
-            metadata = asked["metadata"]
-            log.info(
-                "%s/%s %s: %s", metadata["namespace"], metadata["name"], event.reason, event.message
-            )
+        except (ApiRefused, ApiUnreachable) as error:
+            if not (isinstance(error, ApiRefused) and error.is_farewell):
+                log.warning("The Event about %s was not recorded: %s", place, error)
 
     def _check(self) -> None:
         if not self._leadership.is_held:
