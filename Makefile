@@ -101,7 +101,7 @@ cluster-reset: setup ## Remove what tests made in it
 	@$(RIG) reset
 
 .PHONY: test-cluster
-test-cluster: setup cluster ## Tests on the real Kubernetes
+test-cluster: setup examples stores images cluster ## Tests on the real Kubernetes
 	@$(PYTEST) -q tests/cluster
 
 ##@ Measure
