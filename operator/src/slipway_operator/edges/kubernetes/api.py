@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 Object = dict[str, Any]
 TIMEOUT_SECONDS: Final = 15.0
 _PAGE: Final = 250
-_NOT_FOUND, _CONFLICT, _FORBIDDEN = 404, 409, 403
+_NOT_FOUND, _CONFLICT, _FORBIDDEN, _INVALID = 404, 409, 403, (400, 422)
 
 
 class ApiRefused(Exception):
@@ -41,6 +41,11 @@ class ApiRefused(Exception):
     def is_forbidden(self) -> bool:
         """A permission is missing."""
         return self.status == _FORBIDDEN
+
+    @property
+    def is_invalid(self) -> bool:
+        """The object itself is not taken."""
+        return self.status in _INVALID
 
     @property
     def is_farewell(self) -> bool:

@@ -19,12 +19,19 @@ from slipway_operator.edges.kubernetes.resources import MODEL, SECRET, find_reso
 from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.plan import Apply, Delete, Event, Plan, list_secrets, make_plan
 from slipway_operator.settings import Settings
+from slipway_operator.state.identity import ChildKind
 from slipway_operator.state.observed import Observed, Refusal
 
 log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 MANAGER: Final = "slipway"
+# What the API server has against an object is, as a rule, what the spec says in it.
+_INVALID: Final = {
+    ChildKind.JOB.value: "PodRejected",
+    ChildKind.DEPLOYMENT.value: "PodRejected",
+    ChildKind.HTTP_ROUTE.value: "RouteNotAccepted",
+}
 _UNREACHABLE: Final = "Unreachable"  # of the metric alone
 
 
@@ -193,6 +200,13 @@ class Reconciler:
 
 def _explain(refused: ApiRefused, action: Apply | Delete) -> Refusal | None:
     """A refusal that a person has to heal; None: trying again may be enough."""
+    if refused.is_invalid and isinstance(action, Apply):
+        reason = _INVALID.get(action.object["kind"])
+        return (
+            None
+            if reason is None
+            else Refusal(reason=reason, message=say(reason, detail=refused.message))
+        )
     if not refused.is_forbidden:
         return None
     if "exceeded quota" in refused.message:
