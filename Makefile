@@ -59,7 +59,7 @@ setup: .venv/.synced ## Install everything that is needed, into .venv and ~/.cac
 .PHONY: test
 test: setup examples stores check ## All checks and all tests
 	@echo "· running every test ($(WORKERS) workers)"
-	@$(PYTEST) $(SPREAD) $(COVERAGE) tests
+	@$(PYTEST) $(SPREAD) $(COVERAGE) --ignore=tests/cluster tests
 
 .PHONY: check
 check: setup ## Formatting, lint, import layers, types
@@ -77,6 +77,34 @@ test-fast: setup ## Unit, property, golden and contract tests only (seconds)
 test-engine: setup examples stores ## Tests on the running laptop engine only
 	@$(PYTEST) -q $(SPREAD) tests/behaviour tests/integration
 
+##@ A real Kubernetes, for tests (tests/cluster/README.md; needs root)
+RIG := PYTHONPATH=tests/cluster:tests/support:images $(RUN) python -m rig
+
+.PHONY: cluster
+cluster: setup ## Build (once, 15 minutes) and start it; prints what to export
+	@$(RIG) up
+
+.PHONY: images
+images: setup ## Build the images of the operator and of the runtime (needs root for Debian's packages)
+	@$(RUN) python images/image_build.py
+
+.PHONY: cluster-down
+cluster-down: setup ## Stop it; nothing of it is left but what was built
+	@$(RIG) down
+
+.PHONY: cluster-status
+cluster-status: setup ## Tell which of its processes run
+	@$(RIG) status
+
+.PHONY: cluster-reset
+cluster-reset: setup ## Remove what tests made in it
+	@$(RIG) reset
+
+.PHONY: test-cluster
+test-cluster: setup examples stores images cluster ## Tests on the real Kubernetes
+	@$(PYTEST) -q tests/cluster
+
+##@ Measure
 .PHONY: fuzz-onnx
 fuzz-onnx: setup ## Give 2,000 mutated ONNX files to the build (minutes)
 	@$(RUN) python tests/support/onnx_fuzz.py 2000

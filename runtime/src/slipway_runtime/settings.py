@@ -13,6 +13,7 @@ from slipway_runtime.contract import (
     ENV_ENVIRONMENTS,
     ENV_FETCH_ALLOW,
     ENV_MODEL_DIR,
+    ENV_REGISTRY_DIR,
     ENV_SECRETS_DIR,
     ENV_TERMINATION_LOG,
     ENV_WORK_DIR,
@@ -30,6 +31,7 @@ class StepSettings:
     allowed: AllowList
     store: str | None
     environments: Path
+    registry_login: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class PullSettings:
     artifact: str
     model_dir: Path
     environments: Path
+    registry_login: Path | None = None
 
 
 def read_step_settings(environment: Mapping[str, str]) -> StepSettings:
@@ -59,6 +62,7 @@ def read_step_settings(environment: Mapping[str, str]) -> StepSettings:
         allowed=parse_allow_list(environment.get(ENV_FETCH_ALLOW, "")),
         store=environment.get(ENV_ARTIFACT_STORE) or None,
         environments=Path(environment.get(ENV_ENVIRONMENTS) or Path(work, "environments")),
+        registry_login=_find_registry_login(environment),
     )
 
 
@@ -73,12 +77,18 @@ def read_pull_settings(environment: Mapping[str, str]) -> PullSettings:
         artifact=_required(environment, ENV_ARTIFACT),
         model_dir=model_dir,
         environments=find_environments(environment, model_dir=model_dir),
+        registry_login=_find_registry_login(environment),
     )
 
 
 def find_environments(environment: Mapping[str, str], *, model_dir: Path) -> Path:
     """Where `pull` keeps training environments for `serve`."""
     return Path(environment.get(ENV_ENVIRONMENTS) or model_dir / ".environments")
+
+
+def _find_registry_login(environment: Mapping[str, str]) -> Path | None:
+    folder = environment.get(ENV_REGISTRY_DIR)
+    return Path(folder) if folder else None
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

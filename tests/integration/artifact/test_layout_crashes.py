@@ -16,8 +16,8 @@ from slipway_runtime.artifact.oci import (
     OciLayout,
     StoreError,
     hash_file,
-    parse_artifact,
     parse_store,
+    split_artifact,
 )
 
 _WRITER = f"""{DIES_AT_STEP}
@@ -139,7 +139,7 @@ def test_store_address(store: str) -> None:
 )
 def test_artifact_address(address: str) -> None:
     with pytest.raises(StoreError, match="STORE@sha256"):
-        parse_artifact(address)
+        split_artifact(address)
 
 
 def test_damaged_index_is_said(tmp_path: Path) -> None:

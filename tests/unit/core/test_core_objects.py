@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from core_golden import SETTINGS
 from slipway_operator.api.spec import Access, GatewayReference, Model, Reference, Traffic
 from slipway_operator.resources.build_job import build_build_job
 from slipway_operator.resources.diff import compare_children, diff_object
-from slipway_operator.routing.gateway_api import UNMATCHABLE, build_route, read_route
+from slipway_operator.routing.gateway_api import build_route, build_secret_value, read_route
 from slipway_operator.settings import GatewayAddress, RegistryCredentials
 from slipway_operator.state.identity import Owner
 from slipway_operator.state.observed import Observed, observe_children
@@ -224,7 +225,9 @@ def test_the_route_has_its_one_shape() -> None:
         "b.example.com",
     ]
     override, split = spec["rules"]
-    assert override["matches"][0]["headers"][0]["value"] == UNMATCHABLE != UNMATCHABLE.strip()
+    value = override["matches"][0]["headers"][0]["value"]
+    assert value == build_secret_value(OWNER) != build_secret_value(replace(OWNER, uid="other"))
+    assert re.fullmatch(r"[!-~]+", value), "as gateways take it"
     assert [ref["name"] for ref in override["backendRefs"]] == ["penguins-rb"]
     assert [(ref["name"], ref["weight"]) for ref in split["backendRefs"]] == [
         ("penguins-ra", 999_999),

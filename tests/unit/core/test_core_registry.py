@@ -1,10 +1,14 @@
-"""A registry as artifact store: a way through to it, and to nothing else of its network."""
+"""A registry as artifact store: credentials where needed, and a way through to it alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from slipway_operator.resources.access import build_build_policy
 from slipway_operator.resources.registry import build_registry_egress
+from slipway_operator.settings import Settings
+from slipway_operator.state.identity import Owner
 
 INSIDE = "oci+http://registry.slipway-system.svc:5000/models"
 
@@ -42,3 +46,19 @@ def test_policies_let_pods_through_to_it(store: str, to: Any, port: int) -> None
     (rule,) = build_registry_egress(store)
     assert rule["ports"] == [{"port": port, "protocol": "TCP"}]
     assert rule.get("to") == (None if to is None else [to])
+
+
+def test_builds_reach_what_the_administrator_allows() -> None:
+    settings = replace(
+        Settings.cluster(artifact_store=INSIDE, build_image="b", onnx_image="o", native_image="n"),
+        fetch_allow=("minio.store.svc:9000", "[fd00::1]:443"),
+    )
+    owner = Owner(name="churn", namespace="default", uid="u")
+    policy = build_build_policy(owner=owner, build_hash="0" * 40, settings=settings)
+    rules = policy["spec"]["egress"][-2:]
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": "store"}}
+    assert rules[0]["to"] == [{"namespaceSelector": selector}]
+    assert rules[1] == {
+        "to": [{"ipBlock": {"cidr": "fd00::1/128"}}],
+        "ports": [{"port": 443, "protocol": "TCP"}],
+    }

@@ -7,7 +7,7 @@ DNS. Build pods take nothing and reach the DNS and public addresses; private ran
 from typing import Any, Final
 
 from slipway_operator.contract import PORT_NAME_HTTP, PORT_NAME_METRICS
-from slipway_operator.resources.registry import build_registry_egress
+from slipway_operator.resources.registry import build_egress, build_registry_egress
 from slipway_operator.settings import Settings
 from slipway_operator.state.canonical import SHORT
 from slipway_operator.state.identity import LABEL_BUILD, LABEL_UID, ChildKind, Component, Owner
@@ -80,8 +80,15 @@ def build_build_policy(*, owner: Owner, build_hash: str, settings: Settings) -> 
                 ]
             },
             *build_registry_egress(settings.artifact_store),
+            *(build_egress(*_split(allowed)) for allowed in settings.fetch_allow),
         ],
     )
+
+
+def _split(allowed: str) -> tuple[str, int]:
+    """`HOST:PORT` as the settings have it, IPv6 in brackets."""
+    host, _, port = allowed.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _dns() -> Json:

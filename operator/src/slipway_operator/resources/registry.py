@@ -53,25 +53,27 @@ def build_credentials_volumes(secret: str | None) -> list[Json]:
 
 
 def build_registry_egress(store: str) -> list[Json]:
-    """The rule of a NetworkPolicy that lets pods reach it, and nothing else of its network.
+    """The rule of a NetworkPolicy that lets pods reach it, and nothing else of its network."""
+    for scheme, usual in _SCHEMES.items():
+        if store.startswith(scheme):
+            host, _, told = store.removeprefix(scheme).partition("/")[0].partition(":")
+            return [build_egress(host, int(told or usual))]
+    return []
+
+
+def build_egress(host: str, port: int) -> Json:
+    """A rule that lets pods reach one host.
 
     A Service `NAME.NAMESPACE.svc` is reached in its namespace, an address by itself; a public name
     by its port, for a policy knows no names.
     """
-    for scheme, usual in _SCHEMES.items():
-        if not store.startswith(scheme):
-            continue
-        host, _, told = store.removeprefix(scheme).partition("/")[0].partition(":")
-        ports = [{"port": int(told or usual), "protocol": "TCP"}]
-        labels = host.split(".")
-        if labels[2:3] == [_SERVICE]:
-            namespace = {"matchLabels": {"kubernetes.io/metadata.name": labels[1]}}
-            return [{"to": [{"namespaceSelector": namespace}], "ports": ports}]
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return [{"ports": ports}]
-        return [
-            {"to": [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}], "ports": ports}
-        ]
-    return []
+    ports = [{"port": port, "protocol": "TCP"}]
+    labels = host.split(".")
+    if labels[2:3] == [_SERVICE]:
+        namespace = {"matchLabels": {"kubernetes.io/metadata.name": labels[1]}}
+        return {"to": [{"namespaceSelector": namespace}], "ports": ports}
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return {"ports": ports}
+    return {"to": [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}], "ports": ports}

@@ -5,6 +5,7 @@ inserted, reordered or removed, because gateways keep one cluster a position. Me
 this: docs/architecture.md.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,9 +23,6 @@ from slipway_operator.state.observed import Json, read_annotations
 from slipway_operator.state.slots import RouteState, Slot, Slots
 
 SERVICE_PORT: Final = 80
-# HTTP strips white space around a header's value (RFC 9110, 5.5), so no request can carry this one:
-# the override rule keeps its place and matches nothing.
-UNMATCHABLE: Final = " off "
 # The pod answers a timeout itself, with a reason; the gateway's own limit only catches a dead pod.
 TIMEOUT_MARGIN_SECONDS: Final = 5
 _NEEDED: Final = ("Accepted", "ResolvedRefs")
@@ -51,7 +49,11 @@ def build_route(
                     {
                         "path": everything,
                         "headers": [
-                            {"type": "Exact", "name": HEADER_OVERRIDE, "value": UNMATCHABLE}
+                            {
+                                "type": "Exact",
+                                "name": HEADER_OVERRIDE,
+                                "value": build_secret_value(owner),
+                            }
                         ],
                     }
                 ],
@@ -94,6 +96,15 @@ def _parent(traffic: Traffic, *, settings: Settings) -> dict[str, Any]:
     if asked is None and own.section_name is not None:
         parent["sectionName"] = own.section_name
     return parent
+
+
+def build_secret_value(owner: Owner) -> str:
+    """A header's value that no request carries: the override rule keeps its place, matches nothing.
+
+    Gateways take visible ASCII only, so that nothing is impossible to send; this is impossible to
+    guess for whoever cannot read the cluster, and whoever can reaches the Service anyway.
+    """
+    return hashlib.sha256(f"override off {owner.uid}".encode()).hexdigest()
 
 
 def list_hostnames(*, owner: Owner, traffic: Traffic, settings: Settings) -> list[str]:

@@ -33,7 +33,14 @@ _STALE_SECONDS = 24 * 3600
 
 
 class StoreError(Exception):
-    """The store cannot be used, or does not hold what was asked; says what and why."""
+    """The store cannot be used, or does not hold what was asked; says what and why.
+
+    `retryable`: it may be usable later, with nothing changed by the user.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,12 +278,13 @@ def parse_store(store: str) -> OciLayout:
     path = store.removeprefix(_PREFIX)
     if not store.startswith(_PREFIX) or not path.startswith("/"):
         raise StoreError(
-            f'Cannot use artifact store "{store}": it must be oci-layout:///ABSOLUTE/FOLDER.'
+            f'Cannot use artifact store "{store}": it must be oci-layout:///ABSOLUTE/FOLDER, '
+            "or oci://HOST[:PORT][/PREFIX] (oci+http:// without TLS)."
         )
     return OciLayout(Path(path))
 
 
-def parse_artifact(address: str) -> tuple[OciLayout, str]:
+def split_artifact(address: str) -> tuple[str, str]:
     """Read `SLIPWAY_ARTIFACT`: the store and the digest.
 
     Raises:
@@ -285,7 +293,7 @@ def parse_artifact(address: str) -> tuple[OciLayout, str]:
     store, _, digest = address.rpartition("@")
     if not _DIGEST.fullmatch(digest):
         raise StoreError(f'Cannot use artifact "{address}": it must be STORE@sha256:….')
-    return parse_store(store), digest
+    return store, digest
 
 
 def hash_file(path: Path) -> tuple[str, int]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode
 
 import httpx
@@ -50,12 +50,27 @@ class Descriptor:
 
 
 class Registry:
-    """One repository; `actions` (`pull`, or `pull,push`) are what tokens are asked for."""
+    """One repository.
 
-    def __init__(self, web: Web, errand: Errand, *, login: Login, actions: str = "pull") -> None:
+    Args:
+        login: who asks.
+        actions: `pull`, or `pull,push`: what tokens are asked for.
+        plain: whether it is spoken to without TLS; None: only where that is allowed, and where it
+            does not speak TLS.
+    """
+
+    def __init__(
+        self,
+        web: Web,
+        errand: Errand,
+        *,
+        login: Login,
+        actions: str = "pull",
+        plain: bool | None = None,
+    ) -> None:
         self._web, self._errand = web, errand
-        self._login, self._actions = login, actions
-        self._base = f"https://{errand.uri.address}/v2/"
+        self._login, self._actions, self._plain = login, actions, plain
+        self._base = f"{'http' if plain else 'https'}://{errand.uri.address}/v2/"
         self._repository = errand.uri.path
         self._authorization: dict[str, str] = {}
 
@@ -68,7 +83,9 @@ class Registry:
         try:
             self._log_in()
         except NotTLSError:
-            if not self._errand.allowed.has(self._errand.uri.host, self._errand.uri.port):
+            if self._plain is False or not self._errand.allowed.has(
+                self._errand.uri.host, self._errand.uri.port
+            ):
                 raise
             self._base = f"http://{self._errand.uri.address}/v2/"
             self._log_in()
@@ -102,6 +119,37 @@ class Registry:
                 "it is an index of several images; give the digest of the model's own manifest"
             )
         return manifest
+
+    def find_manifest(self, reference: str) -> bytes | None:
+        """The manifest of a tag or digest as it lies there, not checked; None: there is none.
+
+        Raises:
+            BuildError: `ModelAccessDenied`, `SourceUnavailable`, `FetchTimeout`.
+        """
+        with self.get(f"manifests/{reference}", {"accept": MANIFEST_TYPE}) as answer:
+            if answer.status_code == 404:
+                return None
+            if answer.status_code != 200:
+                raise self._explain(answer)
+            return self._web.read(answer, _MAX_MANIFEST_BYTES)
+
+    def read_blob(self, digest: str, stream: IO[bytes], *, limit_bytes: int) -> None:
+        """Write a blob into a file, not checked.
+
+        Raises:
+            BuildError: as `find_manifest`, or it is not there, or longer than the limit.
+        """
+        with self.get(f"blobs/{digest}", {}) as answer:
+            if answer.status_code != 200:
+                raise self._explain(answer)
+            left = limit_bytes
+            for chunk in self._web.chunks(answer):
+                left -= len(chunk)
+                if left < 0:
+                    raise self._errand.unavailable(
+                        f"blob {digest} is longer than {limit_bytes} bytes", retryable=False
+                    )
+                stream.write(chunk)
 
     @contextmanager
     def get(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:

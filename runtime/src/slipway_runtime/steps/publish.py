@@ -13,6 +13,7 @@ from slipway_runtime.artifact.hostile import read_converted
 from slipway_runtime.artifact.layer import LayerFile, list_files, write_layer
 from slipway_runtime.artifact.manifest import Manifest, parse_manifest
 from slipway_runtime.artifact.oci import OciLayout, StoredArtifact, StoreError, parse_store
+from slipway_runtime.artifact.registry_store import RegistryStore, parse_registry_store
 from slipway_runtime.build_request import BuildRequest
 from slipway_runtime.errors import BuildError
 from slipway_runtime.report import Report, report_done
@@ -23,6 +24,8 @@ from slipway_runtime.steps.summary import summarize_manifest
 
 _INSPECT_SECONDS = 60.0
 _INSPECT_CPU_SECONDS = 60
+_REGISTRY_SECONDS = 600.0
+_TAG_DIGITS = 40  # of the build's hash; the repository is of one model
 
 
 def publish(settings: StepSettings) -> Report:
@@ -35,18 +38,28 @@ def publish(settings: StepSettings) -> Report:
     if settings.store is None:
         raise BuildError("PublishFailed", "Cannot publish: SLIPWAY_ARTIFACT_STORE is not set.")
     build = settings.build
-    reference = f"{build.namespace}/{build.name}:{build.build_hash}"
+    repository = f"{build.namespace}/{build.name}"
+    store = settings.store
     try:
-        layout = parse_store(settings.store)
-        layout.prepare()
-        stored = layout.find(reference=reference, build_hash=build.build_hash)
-        if stored is None:
-            stored = _publish_new(settings, layout, reference)
+        registry = parse_registry_store(
+            store, repository=repository, login_folder=settings.registry_login
+        )
+        if registry is None:
+            layout = parse_store(store)
+            layout.prepare()
+            reference = f"{repository}:{build.build_hash}"
+            stored = layout.find(reference=reference, build_hash=build.build_hash)
+            if stored is None:
+                stored = _publish_new(settings, layout, reference)
+        else:
+            store = f"{store.rstrip('/')}/{repository}"
+            layout, stored = _publish_to(registry, settings)
         manifest = parse_manifest(layout.read_blob(stored.config.digest))
     except (StoreError, ValueError) as error:
-        raise BuildError("PublishFailed", str(error)) from error
+        retryable = isinstance(error, StoreError) and error.retryable
+        raise BuildError("PublishFailed", str(error), retryable=retryable) from error
     facts = {
-        "artifact": f"{settings.store}@{stored.digest}",
+        "artifact": f"{store}@{stored.digest}",
         "digest": stored.digest,
         "bytes": stored.layer.size_bytes + stored.config.size_bytes,
         "bento": bento_tag(build),
@@ -59,6 +72,21 @@ def publish(settings: StepSettings) -> Report:
 def bento_tag(build: BuildRequest) -> str:
     """The Bento's `name:version`: the model's name and its build."""
     return f"{build.name}:{build.build_hash[:10]}"
+
+
+def _publish_to(
+    registry: RegistryStore, settings: StepSettings
+) -> tuple[OciLayout, StoredArtifact]:
+    """By way of a layout in the work folder; a build that the registry has is only read."""
+    build = settings.build
+    tag = f"build-{build.build_hash[:_TAG_DIGITS]}"
+    layout = OciLayout(settings.work / "published" / "layout")
+    layout.prepare()
+    stored = registry.find(layout, tag=tag, seconds=_REGISTRY_SECONDS)
+    if stored is None:
+        stored = _publish_new(settings, layout, tag)
+        registry.push(layout, stored, tag=tag, seconds=_REGISTRY_SECONDS)
+    return layout, stored
 
 
 def _publish_new(settings: StepSettings, layout: OciLayout, reference: str) -> StoredArtifact:

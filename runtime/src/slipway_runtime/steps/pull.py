@@ -9,7 +9,8 @@ from pathlib import Path
 
 from slipway_runtime.artifact.layer import extract_layer
 from slipway_runtime.artifact.manifest import load_manifest
-from slipway_runtime.artifact.oci import StoreError, parse_artifact
+from slipway_runtime.artifact.oci import OciLayout, StoreError, parse_store, split_artifact
+from slipway_runtime.artifact.registry_store import parse_registry_store
 from slipway_runtime.environment.open import open_environment
 from slipway_runtime.errors import BuildError
 from slipway_runtime.settings import PullSettings, read_pull_settings
@@ -18,6 +19,8 @@ from slipway_runtime.steps.edge import InterruptedByEngineError, explain, instal
 MAX_ARTIFACT_BYTES = 16 << 30
 _MARKER = ".artifact"
 _INCOMING = ".incoming"
+_COPIED = ".copied"
+_REGISTRY_SECONDS = 600.0
 
 
 def run_pull() -> int:
@@ -49,18 +52,25 @@ def pull(settings: PullSettings) -> None:
         BuildError: its layer is unsafe.
         OSError: the folder cannot be written.
     """
-    layout, digest = parse_artifact(settings.artifact)
+    store, digest = split_artifact(settings.artifact)
     target = settings.model_dir
     target.mkdir(parents=True, exist_ok=True)
     if _is_complete(target, digest):
         return
-    artifact = layout.open_artifact(digest)
-    layout.verify(artifact.layer)
-    config = layout.read_blob(artifact.config.digest)
     _empty(target)
     # Not beside the folder: on a cluster it is a mount of its own.
-    incoming = target / _INCOMING
+    incoming, copied = target / _INCOMING, target / _COPIED
     incoming.mkdir()
+    registry = parse_registry_store(store, repository=None, login_folder=settings.registry_login)
+    if registry is None:
+        layout = parse_store(store)
+        artifact = layout.open_artifact(digest)
+        layout.verify(artifact.layer)
+    else:
+        layout = OciLayout(copied)
+        layout.prepare()
+        artifact = registry.fetch(layout, digest, seconds=_REGISTRY_SECONDS)
+    config = layout.read_blob(artifact.config.digest)
     with layout.blob_path(artifact.layer.digest).open("rb") as stream:
         extract_layer(
             stream,
@@ -77,6 +87,7 @@ def pull(settings: PullSettings) -> None:
         raise BuildError(
             "ArchiveUnsafe", f"Will not use artifact {digest}: its two manifests differ."
         )
+    shutil.rmtree(copied, ignore_errors=True)
     for path in sorted(incoming.iterdir()):
         path.rename(target / path.name)
     incoming.rmdir()

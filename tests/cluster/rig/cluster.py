@@ -1,0 +1,106 @@
+"""Starts, tells and ends the test cluster: the order of things, each thing in its own module."""
+
+import contextlib
+import fcntl
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+from rig import control_plane, node
+from rig.addons import install_addons, kubectl
+from rig.build import build
+from rig.certificates import make_certificates
+from rig.daemons import NotUp, running, stop
+from rig.machine import prepare_machine
+from rig.network import (
+    has_network,
+    make_network,
+    note_settings,
+    remove_network,
+    restore_settings,
+)
+from rig.places import Places
+
+
+def up(places: Places) -> None:
+    """Build what is missing and start the cluster, unless it runs.
+
+    Raises:
+        NotUp: it cannot be started.
+    """
+    problem = prepare_machine()
+    if problem:
+        raise NotUp(problem)
+    with _one_at_a_time(places):
+        build(places)
+        if is_up(places):
+            return
+        _clear(places)
+        _start(places)
+
+
+def down(places: Places) -> None:
+    """End it and all it left; what was built and stored stays."""
+    with _one_at_a_time(places):
+        _clear(places)
+
+
+def reset(places: Places) -> None:
+    """Remove the namespaces that tests made, and our definitions: quicker than a new start."""
+    made = kubectl(places, "get", "namespaces", "-l", "slipway.dev/test", "-o", "name").split()
+    for name in made:
+        kubectl(places, "delete", name, "--wait=false")
+    kubectl(places, "delete", "crd", "-l", "app.kubernetes.io/name=slipway", "--ignore-not-found")
+
+
+def is_up(places: Places) -> bool:
+    """Whether every process of it runs and the Gateway is there."""
+    found = running(places)
+    whole = {*control_plane.NAMES, *node.NAMES, "containerd"}
+    if not has_network() or {name for name, runs in found.items() if runs} < whole:
+        return False
+    try:
+        kubectl(places, "get", "gateway", "-n", "envoy-gateway-system", "slipway")
+    except subprocess.CalledProcessError:
+        return False
+    return (places.state / "whole").exists()
+
+
+def _start(places: Places) -> None:
+    began = time.monotonic()
+    places.state.mkdir(parents=True)
+    note_settings(places.state / "settings")
+    make_certificates(places.keys)
+    make_network()
+    node.start_containerd(places)
+    node.import_images(places, places.images)
+    control_plane.start_control_plane(places)
+    node.start_node(places)
+    _tell("the node is ready", began)
+    install_addons(places)
+    (places.state / "whole").touch()
+    _tell("DNS, metrics and the Gateway are ready", began)
+
+
+def _clear(places: Places) -> None:
+    stop(places, (*node.NAMES, *control_plane.NAMES), how=signal.SIGKILL)
+    node.end_pods(places)
+    stop(places, ("containerd",), how=signal.SIGTERM)
+    node.clean_node(places)
+    remove_network()
+    restore_settings(places.state / "settings")
+    shutil.rmtree(places.state, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(places: Places) -> Iterator[None]:
+    places.root.mkdir(parents=True, exist_ok=True)
+    with (places.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _tell(what: str, began: float) -> None:
+    print(f"  {what}: {time.monotonic() - began:.1f} s", flush=True)

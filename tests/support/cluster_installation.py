@@ -1,0 +1,149 @@
+"""What an installation has beside the operator: its images on the node, and a registry.
+
+For our own test cluster; on another one (`SLIPWAY_TEST_KUBECONFIG`) they have to be there.
+"""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+
+from cluster_access import Cluster, Namespace
+from cluster_operator import SYSTEM
+from image_build import CACHE, build_images
+from image_writer import write_image
+from rig.node import containerd_command, import_images
+from rig.places import find_places
+from store_programs import REGISTRY, REGISTRY_VERSION, installed
+from store_servers import Store
+
+REGISTRY_HOST = f"registry.{SYSTEM}.svc:5000"
+_LOGIN = {"username": "slipway", "password": "planted-registry-4711"}
+_IMAGE = f"localhost/registry:{REGISTRY_VERSION}"
+
+
+@dataclass(frozen=True)
+class Images:
+    """The references by digest under which the node has them."""
+
+    operator: str
+    runtime: str
+    native: str
+
+
+def load_images() -> Images:
+    """Build the images of this checkout, if they are not there, and make them known to the node."""
+    folder = build_images()
+    told = json.loads((folder / "images.json").read_text())
+    places = find_places()
+    import_images(places, folder)
+    references = {}
+    for name, image in told.items():
+        by_digest = f"{image['reference'].rpartition(':')[0]}@{image['digest']}"
+        tag = [*containerd_command(places), "images", "tag", "--force"]
+        subprocess.run([*tag, image["reference"], by_digest], check=True, capture_output=True)
+        references[name] = by_digest
+    return Images(
+        operator=references["operator"],
+        runtime=references["runtime"],
+        native=references["runtime-native"],
+    )
+
+
+def start_registry(cluster: Cluster) -> Store:
+    """A registry in the system namespace; `address` is how the host reaches it."""
+    _load_registry()
+    user, password = _LOGIN["username"], _LOGIN["password"]
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    config = (
+        "version: 0.1\nlog: {accesslog: {disabled: true}, level: error}\n"
+        "storage: {filesystem: {rootdirectory: /data}}\n"
+        "http: {addr: ':5000'}\n"
+        "auth: {htpasswd: {realm: slipway, path: /etc/registry/htpasswd}}\n"
+    )
+    system = Namespace(cluster=cluster, name=SYSTEM)
+    labels = {"app": "registry"}
+    pod: dict[str, Any] = {
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532},
+        "containers": [
+            {
+                "name": "registry",
+                "image": _IMAGE,
+                "imagePullPolicy": "Never",
+                "args": ["serve", "/etc/registry/config.yml"],
+                "env": [{"name": "OTEL_TRACES_EXPORTER", "value": "none"}],
+                "ports": [{"containerPort": 5000}],
+                "readinessProbe": {"tcpSocket": {"port": 5000}, "periodSeconds": 1},
+                "volumeMounts": [
+                    {"name": "config", "mountPath": "/etc/registry"},
+                    {"name": "data", "mountPath": "/data"},
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "config", "secret": {"secretName": "registry-config"}},
+            {"name": "data", "emptyDir": {}},
+        ],
+    }
+    system.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "registry-config"},
+            "stringData": {"config.yml": config, "htpasswd": f"{user}:{hashed}\n"},
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "registry"},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": pod},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "registry"},
+            "spec": {"selector": labels, "ports": [{"port": 5000, "targetPort": 5000}]},
+        },
+    )
+    system.kubectl("rollout", "status", "deployment/registry", "--timeout=100s")
+    address = f"{system.get('service', 'registry')['spec']['clusterIP']}:5000"
+    return Store(address=address, endpoint=f"http://{address}", secrets=dict(_LOGIN))
+
+
+def give_credentials(namespace: Namespace) -> None:
+    """The Secret by which a namespace's pods use the registry."""
+    namespace.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "slipway-registry"},
+            "stringData": dict(_LOGIN),
+        }
+    )
+
+
+def _load_registry() -> None:
+    folder = CACHE / "images" / "registry"
+    archive = folder / f"registry-{REGISTRY_VERSION}.tar"
+    if not archive.exists():
+        root = folder / "root"
+        (root / "bin").mkdir(parents=True, exist_ok=True)
+        program = root / "bin/registry"
+        program.unlink(missing_ok=True)
+        os.link(installed(REGISTRY), program)
+        write_image(archive, _IMAGE, [root], entrypoint=["/bin/registry"])
+    import_images(find_places(), folder)
+
+
+def trained(name: str) -> Path:
+    """The folder of an example, trained by `make examples`."""
+    folder = Path(__file__).resolve().parents[2] / "examples" / name
+    assert (folder / "rows.csv").exists(), "run `make examples` first"
+    return folder
