@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import yaml
 
-from cluster_access import Cluster
+from cluster_access import Cluster, Refused
 from slipway_operator.edges.kubernetes.permissions import PERMISSIONS, Permission, Scope
 
 SYSTEM = "slipway-system"
@@ -53,9 +53,22 @@ def install_account(cluster: Cluster, *, without: tuple[str, ...] = ()) -> None:
     )
     crd = ROOT / "manifests/crd.yaml"
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(crd))
-    cluster.kubectl(
-        "wait", "--for=condition=Established", "crd/modeldeployments.slipway.dev", "--timeout=60s"
-    )
+    _wait_established(cluster)
+
+
+def _wait_established(cluster: Cluster) -> None:
+    wait = ("wait", "--for=condition=Established", "crd/modeldeployments.slipway.dev")
+    deadline = time.monotonic() + HANG_SECONDS
+    while True:
+        try:
+            cluster.kubectl(*wait, "--timeout=60s")
+        except Refused as refused:
+            # A definition made this moment has no conditions yet, which kubectl calls an error.
+            if "accessor error" not in str(refused) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _role(kind: str, permissions: list[Permission], without: tuple[str, ...]) -> dict[str, Any]:
