@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import behaviour_models as models
+from behaviour_load import Load
 from cluster_access import Cluster, Namespace, Object
 from cluster_installation import (
     REGISTRY_HOST,
@@ -56,10 +58,9 @@ def operator(
         yield running
 
 
-def model_of(registry: Store, folder: Path, name: str) -> Object:
-    """A ModelDeployment of an example that was pushed into the registry."""
-    file = next(path for path in sorted(folder.glob("model*")) if path.is_file())
-    pushed = push(registry, file, f"sources/{name}:1", samples=folder / "samples.csv")
+def model_of(registry: Store, file: Path, name: str, *, samples: Path | None = None) -> Object:
+    """A ModelDeployment of a file that was pushed into the registry."""
+    pushed = push(registry, file, f"sources/{name}:1", samples=samples)
     uri = pushed.replace(registry.address, REGISTRY_HOST)
     return {
         "apiVersion": "slipway.dev/v1alpha1",
@@ -68,7 +69,7 @@ def model_of(registry: Store, folder: Path, name: str) -> Object:
         "spec": {
             "model": {
                 "uri": uri,
-                "samples": {"uri": uri},
+                **({"samples": {"uri": uri}} if samples else {}),
                 "access": {"secretRef": {"name": "slipway-registry"}},
             },
             "traffic": {"gateway": GATEWAY},
@@ -78,8 +79,12 @@ def model_of(registry: Store, folder: Path, name: str) -> Object:
 
 
 def wait_up_to_date(namespace: Namespace, name: str) -> Object:
+    """Until the newest generation serves."""
+
     def look() -> Object | None:
         found = namespace.get("md", name)
+        if (found.get("status") or {}).get("observedGeneration") != found["metadata"]["generation"]:
+            return None
         conditions = (found.get("status") or {}).get("conditions", ())
         up = [one for one in conditions if one["type"] == "UpToDate" and one["status"] == "True"]
         return found if up else None
@@ -113,7 +118,8 @@ def test_a_model_is_built_served_and_answers_like_the_original(
 ) -> None:
     give_credentials(namespace)
     folder = trained(name)
-    namespace.apply(model_of(registry, folder, name))
+    file = folder / "model.joblib"
+    namespace.apply(model_of(registry, file, name, samples=folder / "samples.csv"))
     found = wait_up_to_date(namespace, name)
     status = found["status"]
     assert status["runtime"] == runtime
@@ -137,3 +143,74 @@ def test_a_model_is_built_served_and_answers_like_the_original(
     namespace.kubectl("delete", "md", name)
     kinds = "serviceaccounts,networkpolicies,jobs,deployments,services,httproutes,pods"
     namespace.wait("everything is gone", lambda: not namespace.list(kinds, "-l", "slipway.dev/uid"))
+
+
+def test_a_changed_model_takes_over_without_a_failed_request(
+    operator: Operator, registry: Store, namespace: Namespace, tmp_path: Path
+) -> None:
+    give_credentials(namespace)
+    old = models.classifier(tmp_path / "old.joblib")
+    new = models.classifier(tmp_path / "new.joblib", flip=True)
+    namespace.apply(model_of(registry, old, "moved"))
+    before = wait_up_to_date(namespace, "moved")["status"]["stableRevision"]
+
+    def make_load() -> Load:
+        return Load(
+            url=f"{gateway_url(namespace.cluster)}/predict",
+            body=[{"age": 70.0, "income": 3.0}],
+            headers={"host": f"moved.{namespace.name}.{DOMAIN}"},
+        )
+
+    with make_load() as load:
+        load.wait_for(50)
+        namespace.apply(model_of(registry, new, "moved"))
+        after = wait_up_to_date(namespace, "moved")["status"]["stableRevision"]
+        load.wait_for(50)
+    assert after != before
+    assert load.failed == []
+    assert {revision for _, revision in load.answers} == {before, after}
+
+    # a broken one leaves it serving
+    broken = tmp_path / "broken.joblib"
+    broken.write_bytes(b"no model at all")
+    with make_load() as load:
+        namespace.apply(model_of(registry, broken, "moved"))
+        namespace.wait(
+            "it is told",
+            lambda: "ModelUnreadable" in namespace.kubectl("get", "md", "moved"),
+        )
+        load.wait_for(50)
+    assert load.failed == []
+    assert load.answers[-1] == (200, after)
+
+
+def test_a_namespace_that_goes_in_the_middle_of_a_build_is_gone(
+    operator: Operator, registry: Store, cluster: Cluster, tmp_path: Path
+) -> None:
+    with cluster.namespace() as leaving:
+        give_credentials(leaving)
+        leaving.apply(model_of(registry, models.classifier(tmp_path / "m.joblib"), "brief"))
+        leaving.wait("it is built", lambda: leaving.list("pods"))
+    cluster.wait(
+        "the namespace is gone",
+        lambda: leaving.name not in cluster.kubectl("get", "namespaces"),
+    )
+
+
+def test_deleted_and_made_again_within_a_second_it_is_another(
+    operator: Operator, registry: Store, namespace: Namespace, tmp_path: Path
+) -> None:
+    give_credentials(namespace)
+    document = model_of(registry, models.classifier(tmp_path / "m.joblib"), "again")
+    namespace.apply(document)
+    first = wait_up_to_date(namespace, "again")["metadata"]["uid"]
+    namespace.kubectl("delete", "md", "again", "--wait=false")
+    namespace.wait("it is gone", lambda: not namespace.list("md"))
+    namespace.apply(document)
+    second = wait_up_to_date(namespace, "again")["metadata"]["uid"]
+    assert first != second
+    owners = {
+        obj["metadata"]["labels"]["slipway.dev/uid"]
+        for obj in namespace.list("deployments,services,httproutes", "-l", "slipway.dev/uid")
+    }
+    assert owners == {second}

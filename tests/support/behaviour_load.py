@@ -19,6 +19,7 @@ class Load:
     url: str
     body: Any
     per_second: float = 50.0
+    headers: dict[str, str] = field(default_factory=dict)
     answers: list[tuple[int, str]] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -45,7 +46,7 @@ class Load:
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 due += beat
                 try:
-                    answer = client.post(self.url, json=self.body)
+                    answer = client.post(self.url, json=self.body, headers=self.headers)
                 except httpx.HTTPError:
                     self.answers.append((0, ""))
                     continue
