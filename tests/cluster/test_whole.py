@@ -51,6 +51,8 @@ def operator(
     config: dict[str, Any] = {
         "artifactStore": f"oci+http://{REGISTRY_HOST}/models",
         "images": {"build": images.native, "onnx": images.runtime, "native": images.native},
+        "registry": {"credentials": "Secret", "secretName": "slipway-registry"},
+        "gateway": GATEWAY,
         "domain": DOMAIN,
         "fetchAllow": [REGISTRY_HOST],
     }
@@ -72,7 +74,6 @@ def model_of(registry: Store, file: Path, name: str, *, samples: Path | None = N
                 **({"samples": {"uri": uri}} if samples else {}),
                 "access": {"secretRef": {"name": "slipway-registry"}},
             },
-            "traffic": {"gateway": GATEWAY},
             "serving": {"resources": {"requests": {"cpu": "50m"}}},
         },
     }
