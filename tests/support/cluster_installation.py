@@ -47,11 +47,21 @@ def load_images() -> Images:
         tag = [*containerd_command(places), "images", "tag", "--force"]
         subprocess.run([*tag, image["reference"], by_digest], check=True, capture_output=True)
         references[name] = by_digest
+    _forget_others({*references.values(), *(image["reference"] for image in told.values())})
     return Images(
         operator=references["operator"],
         runtime=references["runtime"],
         native=references["runtime-native"],
     )
+
+
+def _forget_others(kept: set[str]) -> None:
+    """Images of former checkouts take gigabytes of the node's store."""
+    ctr = [*containerd_command(find_places()), "images"]
+    told = subprocess.run([*ctr, "ls", "-q"], check=True, capture_output=True, text=True).stdout
+    for reference in told.split():
+        if reference.startswith("localhost/slipway/") and reference not in kept:
+            subprocess.run([*ctr, "rm", reference], check=True, capture_output=True)
 
 
 def start_registry(cluster: Cluster) -> Store:

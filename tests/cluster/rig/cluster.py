@@ -70,6 +70,7 @@ def is_up(places: Places) -> bool:
 
 def _start(places: Places) -> None:
     began = time.monotonic()
+    _remove_former(places)
     places.state.mkdir(parents=True)
     note_settings(places.state / "settings")
     make_certificates(places.keys)
@@ -82,6 +83,13 @@ def _start(places: Places) -> None:
     install_addons(places)
     (places.state / "whole").touch()
     _tell("DNS, metrics and the Gateway are ready", began)
+
+
+def _remove_former(places: Places) -> None:
+    """Drop what was built and stored for other versions: gigabytes, and no cluster runs."""
+    for former in (*places.root.glob("built-*"), *places.root.glob("store-*")):
+        if former not in (places.built, places.store):
+            shutil.rmtree(former, ignore_errors=True)
 
 
 def _clear(places: Places) -> None:
