@@ -85,8 +85,8 @@ cluster: setup ## Build (once, 15 minutes) and start it; prints what to export
 	@$(RIG) up
 
 .PHONY: images
-images: setup ## Build the images of the operator and of the runtime (needs root for Debian's packages)
-	@$(RUN) python images/image_build.py
+images: setup stores ## Build the images of operator, runtime and registry (needs root for Debian's packages)
+	@PYTHONPATH=tests/support $(RUN) python images/image_build.py
 
 .PHONY: cluster-down
 cluster-down: setup ## Stop it; nothing of it is left but what was built

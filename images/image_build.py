@@ -18,6 +18,7 @@ from pathlib import Path
 
 from image_recipes import BASE_PACKAGES, DEBIAN, HOME, PYTHON, RECIPES, USER, Recipe
 from image_writer import write_image
+from store_programs import REGISTRY, REGISTRY_VERSION, installed
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("SLIPWAY_CACHE") or Path.home() / ".cache/slipway")
@@ -50,6 +51,7 @@ def build_images() -> Path:
         print(f"· building image slipway/{recipe.name} …", end="", flush=True)
         listed[recipe.name] = _build(recipe, base, folder)
         print(f" {time.monotonic() - started:.0f} s", flush=True)
+    listed["registry"] = _build_registry(folder)
     (folder / "images.json").write_text(json.dumps(listed, indent=1) + "\n")
     _remove_older(folder)
     return folder
@@ -97,6 +99,18 @@ def _build(recipe: Recipe, base: Path, folder: Path) -> dict[str, str]:
             "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
         },
     )
+    shutil.rmtree(scratch)
+    return {"file": archive.name, "reference": reference, "digest": digest}
+
+
+def _build_registry(folder: Path) -> dict[str, str]:
+    """The registry of the chart: one static program of the distribution project, and nothing else."""
+    scratch = folder / ".registry"
+    (scratch / "bin").mkdir(parents=True)
+    shutil.copy2(installed(REGISTRY), scratch / "bin/registry")
+    archive = folder / "registry.tar"
+    reference = f"localhost/slipway/registry:{REGISTRY_VERSION}"
+    digest = write_image(archive, reference, [scratch], entrypoint=["/bin/registry"], user=USER)
     shutil.rmtree(scratch)
     return {"file": archive.name, "reference": reference, "digest": digest}
 

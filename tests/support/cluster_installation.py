@@ -33,6 +33,7 @@ class Images:
     operator: str
     runtime: str
     native: str
+    registry: str
 
 
 def load_images() -> Images:
@@ -52,6 +53,7 @@ def load_images() -> Images:
         operator=references["operator"],
         runtime=references["runtime"],
         native=references["runtime-native"],
+        registry=references["registry"],
     )
 
 

@@ -104,13 +104,20 @@ def render_yaml(crd: JSON) -> str:
 
 def generated_files() -> dict[str, str]:
     """Every file that is made from `api`: path in the checkout → content."""
-    crd = render_yaml(render_crd())
+    crd = render_crd()
     return {
-        f"charts/slipway/crds/{PLURAL}.yaml": crd,
-        "manifests/crd.yaml": crd,
+        "charts/slipway/files/crd.yaml": render_yaml(_keep(crd)),
+        "manifests/crd.yaml": render_yaml(crd),
         "docs/api.md": reference.render_api(),
         "docs/reasons.md": reference.render_reasons(),
     }
+
+
+def _keep(crd: JSON) -> JSON:
+    """As the chart has it: `helm uninstall` leaves the definition, and with it every model."""
+    metadata = crd["metadata"]
+    annotations = {**metadata["annotations"], "helm.sh/resource-policy": "keep"}
+    return {**crd, "metadata": {**metadata, "annotations": annotations}}
 
 
 def main(arguments: list[str]) -> None:
