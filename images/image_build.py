@@ -59,7 +59,14 @@ def build_images() -> Path:
 
 def build_base() -> Path:
     """The layer that all images share: a minimal Debian with Python, once a set of packages."""
-    key = hashlib.sha256(f"{DEBIAN} {BASE_PACKAGES}".encode()).hexdigest()[:12]
+    hooks = (
+        "rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/* $1/var/log/*",
+        "mkdir -p $1/slipway/work $1/slipway/model $1/slipway/tmp",
+        # a user without a name fails whoever asks for it (Python's getpass does)
+        f"echo slipway:x:{USER}::/slipway:/usr/sbin/nologin >> $1/etc/passwd",
+        f"echo slipway:x:{USER.partition(':')[2]}: >> $1/etc/group",
+    )
+    key = hashlib.sha256(f"{DEBIAN} {BASE_PACKAGES} {hooks}".encode()).hexdigest()[:12]
     base = CACHE / "images" / f"base-{key}.tar"
     if base.exists():
         return base
@@ -70,8 +77,7 @@ def build_base() -> Path:
         "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}",
         "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
-        "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/* $1/var/log/*",
-        "--customize-hook=mkdir -p $1/slipway/work $1/slipway/model $1/slipway/tmp",
+        *(f"--customize-hook={hook}" for hook in hooks),
         DEBIAN, str(unfinished),
     )  # fmt: skip
     unfinished.rename(base)
@@ -104,7 +110,7 @@ def _build(recipe: Recipe, base: Path, folder: Path) -> dict[str, str]:
 
 
 def _build_registry(folder: Path) -> dict[str, str]:
-    """The registry of the chart: one static program of the distribution project, and nothing else."""
+    """The registry of the chart: one static program of the distribution project."""
     scratch = folder / ".registry"
     (scratch / "bin").mkdir(parents=True)
     shutil.copy2(installed(REGISTRY), scratch / "bin/registry")

@@ -1,4 +1,4 @@
-"""`slipway-operator check` and `leftovers`: what Helm asks of an installation; a sentence a fault."""
+"""`slipway-operator check` and `leftovers`: what Helm asks of an installation."""
 
 import asyncio
 import os

@@ -10,7 +10,7 @@ import itertools
 import random
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import kopf
 
@@ -20,6 +20,7 @@ from slipway_operator.state.identity import LABEL_UID
 
 Told = Callable[[str | None, dict[str, Any]], None]
 Login = Callable[[], Awaitable[Connection]]
+_IDENTITY: Final = cast("Any", "slipway")  # of peers, which `standalone` has none of
 _LONGEST_PAUSE: Final = 5.0
 _PAGE: Final = 250
 _END_SECONDS: Final = 10.0
@@ -60,6 +61,8 @@ class Watches:
             registry=self._registry,
             settings=build_settings(),
             standalone=True,
+            # Else Kopf asks for the user's name, which a container need not have, and ends.
+            identity=_IDENTITY,
             stop_flag=self._stop,
             clusterwide=not self._namespaces,
             namespaces=sorted(self._namespaces),

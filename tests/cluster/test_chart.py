@@ -1,0 +1,238 @@
+"""The chart installed by Helm: models in, an upgrade under load, an uninstall that looks first."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import behaviour_models as models
+from behaviour_load import Load
+from chart_rendering import CHART, NotRendered, helm
+from cluster_access import Cluster, Namespace, Object, Refused
+from cluster_installation import (
+    REGISTRY_HOST,
+    Images,
+    give_credentials,
+    load_images,
+    start_registry,
+    trained,
+)
+from cluster_models import GATEWAY, ask, gateway_url, model_of, wait_up_to_date
+from cluster_operator import install_account
+from store_servers import Store
+
+SYSTEM = "slipway-chart"
+DOMAIN = "models.example"
+
+
+@pytest.fixture(scope="module")
+def source(cluster: Cluster) -> Store:
+    """Where models come from."""
+    install_account(cluster)
+    return start_registry(cluster)
+
+
+@pytest.fixture(scope="module")
+def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    images = load_images()
+    path = tmp_path_factory.mktemp("chart") / "values.yaml"
+    path.write_text(yaml.safe_dump(_values(images)))
+    return path
+
+
+def _values(images: Images) -> Mapping[str, Any]:
+    named = {
+        "operator": images.operator,
+        "runtime": images.runtime,
+        "runtimeNative": images.native,
+        "registry": images.registry,
+    }
+    return {
+        "images": {
+            name: dict(zip(("repository", "digest"), reference.split("@"), strict=True))
+            for name, reference in named.items()
+        },
+        "domain": DOMAIN,
+        "gateway": GATEWAY,
+        # The test cluster has no StorageClass.
+        "registry": {"embedded": {"persistence": {"enabled": False}}},
+        "build": {"fetch": {"allow": [_address(REGISTRY_HOST)]}},
+    }
+
+
+def _address(host: str) -> Mapping[str, Any]:
+    name, _, port = host.partition(":")
+    return {"host": name, "port": int(port)}
+
+
+@pytest.fixture(scope="module")
+def installation(cluster: Cluster, source: Store, values: Path) -> Iterator[Namespace]:
+    """The chart, installed as its documentation says; its namespace enforces `restricted`."""
+    system = Namespace(cluster=cluster, name=SYSTEM)
+    labels = {"slipway.dev/test": "true", "pod-security.kubernetes.io/enforce": "restricted"}
+    system.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": labels}}
+    )
+    # `install_account` made the CRD without Helm: a release may not take what is not its own.
+    cluster.kubectl(
+        "annotate", "crd", "modeldeployments.slipway.dev", "--overwrite",
+        "meta.helm.sh/release-name=slipway", f"meta.helm.sh/release-namespace={SYSTEM}",
+    )  # fmt: skip
+    cluster.kubectl(
+        "label", "crd", "modeldeployments.slipway.dev", "--overwrite",
+        "app.kubernetes.io/managed-by=Helm",
+    )  # fmt: skip
+    try:
+        _helm(cluster, "upgrade", "--install", "slipway", str(CHART), "-f", str(values), "--wait")
+        yield system
+    finally:
+        # whatever a failed test left: without models there is nothing to refuse
+        cluster.kubectl("delete", "md", "-A", "--all", "--timeout=60s")
+        _helm(cluster, "uninstall", "slipway", "--ignore-not-found", "--wait")
+        cluster.kubectl("delete", "namespace", SYSTEM)
+
+
+def _helm(cluster: Cluster, *words: str) -> str:
+    where = ("--kubeconfig", str(cluster.kubeconfig), "-n", SYSTEM, "--timeout", "120s")
+    return helm(*words, *where)
+
+
+def test_a_model_is_served_by_an_installation_of_the_chart(
+    installation: Namespace, source: Store, namespace: Namespace
+) -> None:
+    """By the embedded registry, with the operator's tokens and no Secret that anybody made."""
+    cluster = installation.cluster
+    assert "Phase:          Succeeded" in _helm(cluster, "test", "slipway")
+    give_credentials(namespace)  # to fetch the model; the artifact has another registry
+    folder = trained("penguins")
+    namespace.apply(
+        model_of(source, folder / "model.joblib", "penguins", samples=folder / "samples.csv")
+    )
+    status = wait_up_to_date(namespace, "penguins")["status"]
+    assert status["runtime"] == "ONNX"
+    rows = pd.read_csv(folder / "rows.csv")
+    wanted = joblib.load(folder / "model.joblib").predict_proba(rows)
+    host = f"penguins.{namespace.name}.{DOMAIN}"
+    told = [
+        list(one["probabilities"].values()) for one in ask(gateway_url(cluster), rows, host=host)
+    ]
+    np.testing.assert_allclose(np.asarray(told), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_an_upgrade_of_the_operator_touches_no_model(
+    installation: Namespace, source: Store, namespace: Namespace, values: Path, tmp_path: Path
+) -> None:
+    cluster = installation.cluster
+    give_credentials(namespace)
+    namespace.apply(model_of(source, models.classifier(tmp_path / "m.joblib"), "kept"))
+    wait_up_to_date(namespace, "kept")
+    before = _templates(namespace)
+    pods = {pod["metadata"]["uid"] for pod in namespace.list("pods", "-l", _SERVING)}
+    operators = {pod["metadata"]["uid"] for pod in installation.list("pods", "-l", _OPERATOR)}
+    load = Load(
+        url=f"{gateway_url(cluster)}/predict",
+        body=[{"age": 70.0, "income": 3.0}],
+        headers={"host": f"kept.{namespace.name}.{DOMAIN}"},
+    )
+    with load:
+        load.wait_for(50)
+        for level in ("DEBUG", "INFO"):
+            _helm(
+                cluster, "upgrade", "slipway", str(CHART), "-f", str(values),
+                "--set", f"operator.logLevel={level}", "--wait",
+            )  # fmt: skip
+            load.wait_for(50)
+    assert load.failed == []
+    assert _templates(namespace) == before
+    assert {pod["metadata"]["uid"] for pod in namespace.list("pods", "-l", _SERVING)} == pods
+    after = {pod["metadata"]["uid"] for pod in installation.list("pods", "-l", _OPERATOR)}
+    assert not operators & after
+
+
+_SERVING = "slipway.dev/component=serve"
+_OPERATOR = "app.kubernetes.io/component=operator"
+
+
+def _templates(namespace: Namespace) -> list[Any]:
+    return [one["spec"]["template"] for one in namespace.list("deployments", "-l", _SERVING)]
+
+
+def test_a_reference_to_a_secret_that_the_user_may_not_read_is_refused(
+    installation: Namespace, namespace: Namespace
+) -> None:
+    """An author with the cluster's own role `edit` may name a Secret, one with less may not."""
+    namespace.kubectl("create", "secret", "generic", "keys", "--from-literal=token=planted-9931")
+    for role in ("view", "edit"):
+        namespace.kubectl(
+            "create", "rolebinding", role, f"--clusterrole={role}", f"--user=user-{role}"
+        )
+    namespace.kubectl(
+        "create", "role", "models", "--resource=modeldeployments.slipway.dev",
+        "--verb=get,create,patch,update",
+    )  # fmt: skip
+    namespace.kubectl("create", "rolebinding", "models", "--role=models", "--user=user-view")
+    document = _of_secret("churn", secret="keys")
+    with pytest.raises(Refused, match='a Secret that user-view may not get in namespace "test-'):
+        _apply_as(namespace, "user-view", document)
+    assert namespace.list("md") == []
+    _apply_as(namespace, "user-edit", document)
+    # what stands there already may be kept by whoever changes something else
+    _apply_as(namespace, "user-view", _of_secret("churn", secret="keys", replicas=2))
+    with pytest.raises(Refused, match='"others", a Secret that user-view may not get'):
+        _apply_as(namespace, "user-view", _of_secret("churn", secret="others"))
+    claim = {"model": {"uri": "pvc://models/churn.joblib"}}
+    with pytest.raises(Refused, match="user-view may not create pods"):
+        _apply_as(namespace, "user-view", _document("other", claim))
+    assert [one["metadata"]["name"] for one in namespace.list("md")] == ["churn"]
+
+
+def _of_secret(name: str, *, secret: str, **spec: Any) -> Object:
+    access = {"secretRef": {"name": secret}}
+    uri = "https://models.example.com/churn.joblib"
+    return _document(name, {"model": {"uri": uri, "access": access}, **spec})
+
+
+def _document(name: str, spec: Object) -> Object:
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def _apply_as(namespace: Namespace, user: str, document: Object) -> None:
+    namespace.kubectl(
+        "apply", "--server-side", f"--as={user}", "--field-manager=test", "--force-conflicts",
+        "-f", "-", given=json.dumps(document),
+    )  # fmt: skip
+
+
+def test_an_uninstall_with_models_left_is_refused(
+    installation: Namespace, namespace: Namespace, values: Path
+) -> None:
+    cluster = installation.cluster
+    namespace.apply(_document("left", {"model": {"uri": "https://models.example.com/m.joblib"}}))
+    with pytest.raises(NotRendered, match="slipway-leftovers failed"):
+        _helm(cluster, "uninstall", "slipway")
+    told = installation.kubectl("logs", "job/slipway-leftovers")
+    assert f"{namespace.name}/left" in told
+    assert "Delete them first" in told
+    assert installation.get("deployment", "slipway-operator")["status"]["readyReplicas"] == 2
+    namespace.kubectl("delete", "md", "left", "--timeout=60s")
+    cluster.wait(
+        "no model is left",
+        lambda: not json.loads(cluster.kubectl("get", "md", "-A", "-o", "json"))["items"],
+    )
+    _helm(cluster, "uninstall", "slipway", "--wait")
+    assert installation.list("deployments") == []
+    assert "slipway.dev" in cluster.kubectl("get", "crd", "modeldeployments.slipway.dev")
+    # and again, with the CRD that was kept
+    _helm(cluster, "upgrade", "--install", "slipway", str(CHART), "-f", str(values), "--wait")
+    assert "Phase:          Succeeded" in _helm(cluster, "test", "slipway")
