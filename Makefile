@@ -88,6 +88,10 @@ cluster: setup ## Build (once, 15 minutes) and start it; prints what to export
 images: setup stores ## Build the images of operator, runtime and registry (needs root for Debian's packages)
 	@PYTHONPATH=tests/support $(RUN) python images/image_build.py
 
+.PHONY: cluster-images
+cluster-images: images cluster ## Give the cluster's node the images of this checkout; tells the chart's values
+	@PYTHONPATH=tests/cluster:tests/support:images $(RUN) python tests/support/cluster_installation.py
+
 .PHONY: cluster-down
 cluster-down: setup ## Stop it; nothing of it is left but what was built
 	@$(RIG) down
@@ -136,7 +140,7 @@ golden: setup ## Rewrite the golden stories; read the difference before you comm
 
 .PHONY: generate
 generate: setup ## Write the CRD and the generated pages from the code
-	@$(RUN) python -m slipway_operator.api.crd
+	@$(RUN) python -m slipway_operator.api.crd && $(RUN) python tests/support/chart_readme.py
 
 .PHONY: clean
 clean: ## Remove what builds left in this folder (not ~/.cache/slipway)

@@ -1,7 +1,7 @@
 """The chart installed by Helm: models in, an upgrade under load, an uninstall that looks first."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,18 @@ from behaviour_load import Load
 from chart_rendering import CHART, NotRendered, helm
 from cluster_access import Cluster, Namespace, Object, Refused
 from cluster_installation import (
-    REGISTRY_HOST,
-    Images,
+    MODELS_DOMAIN,
+    chart_values,
     give_credentials,
     load_images,
     start_registry,
     trained,
 )
-from cluster_models import GATEWAY, ask, gateway_url, model_of, wait_up_to_date
+from cluster_models import ask, gateway_url, model_of, wait_up_to_date
 from cluster_operator import install_account
 from store_servers import Store
 
 SYSTEM = "slipway-chart"
-DOMAIN = "models.example"
 
 
 @pytest.fixture(scope="module")
@@ -42,33 +41,8 @@ def source(cluster: Cluster) -> Store:
 def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = load_images()
     path = tmp_path_factory.mktemp("chart") / "values.yaml"
-    path.write_text(yaml.safe_dump(_values(images)))
+    path.write_text(yaml.safe_dump(chart_values(images)))
     return path
-
-
-def _values(images: Images) -> Mapping[str, Any]:
-    named = {
-        "operator": images.operator,
-        "runtime": images.runtime,
-        "runtimeNative": images.native,
-        "registry": images.registry,
-    }
-    return {
-        "images": {
-            name: dict(zip(("repository", "digest"), reference.split("@"), strict=True))
-            for name, reference in named.items()
-        },
-        "domain": DOMAIN,
-        "gateway": GATEWAY,
-        # The test cluster has no StorageClass.
-        "registry": {"embedded": {"persistence": {"enabled": False}}},
-        "build": {"fetch": {"allow": [_address(REGISTRY_HOST)]}},
-    }
-
-
-def _address(host: str) -> Mapping[str, Any]:
-    name, _, port = host.partition(":")
-    return {"host": name, "port": int(port)}
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +92,7 @@ def test_a_model_is_served_by_an_installation_of_the_chart(
     assert status["runtime"] == "ONNX"
     rows = pd.read_csv(folder / "rows.csv")
     wanted = joblib.load(folder / "model.joblib").predict_proba(rows)
-    host = f"penguins.{namespace.name}.{DOMAIN}"
+    host = f"penguins.{namespace.name}.{MODELS_DOMAIN}"
     told = [
         list(one["probabilities"].values()) for one in ask(gateway_url(cluster), rows, host=host)
     ]
@@ -138,7 +112,7 @@ def test_an_upgrade_of_the_operator_touches_no_model(
     load = Load(
         url=f"{gateway_url(cluster)}/predict",
         body=[{"age": 70.0, "income": 3.0}],
-        headers={"host": f"kept.{namespace.name}.{DOMAIN}"},
+        headers={"host": f"kept.{namespace.name}.{MODELS_DOMAIN}"},
     )
     with load:
         load.wait_for(50)

@@ -13,6 +13,8 @@ import behaviour_models as models
 from behaviour_load import Load
 from cluster_access import Cluster, Namespace
 from cluster_installation import (
+    GATEWAY,
+    MODELS_DOMAIN,
     REGISTRY_HOST,
     Images,
     give_credentials,
@@ -20,11 +22,9 @@ from cluster_installation import (
     start_registry,
     trained,
 )
-from cluster_models import GATEWAY, ask, gateway_url, model_of, wait_up_to_date
+from cluster_models import ask, gateway_url, model_of, wait_up_to_date
 from cluster_operator import Operator, install_account, running_operator
 from store_servers import Store
-
-DOMAIN = "models.example"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def operator(
         "images": {"build": images.native, "onnx": images.runtime, "native": images.native},
         "registry": {"credentials": "Secret", "secretName": "slipway-registry"},
         "gateway": GATEWAY,
-        "domain": DOMAIN,
+        "domain": MODELS_DOMAIN,
         "fetchAllow": [REGISTRY_HOST],
     }
     with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config) as running:
@@ -70,7 +70,7 @@ def test_a_model_is_built_served_and_answers_like_the_original(
     found = wait_up_to_date(namespace, name)
     status = found["status"]
     assert status["runtime"] == runtime
-    host = f"{name}.{namespace.name}.{DOMAIN}"
+    host = f"{name}.{namespace.name}.{MODELS_DOMAIN}"
     assert status["url"] == f"http://{host}"
     assert status["addresses"]["inCluster"] == f"http://{name}.{namespace.name}.svc"
 
@@ -105,7 +105,7 @@ def test_a_changed_model_takes_over_without_a_failed_request(
         return Load(
             url=f"{gateway_url(namespace.cluster)}/predict",
             body=[{"age": 70.0, "income": 3.0}],
-            headers={"host": f"moved.{namespace.name}.{DOMAIN}"},
+            headers={"host": f"moved.{namespace.name}.{MODELS_DOMAIN}"},
         )
 
     with make_load() as load:

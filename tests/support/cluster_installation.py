@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bcrypt
+import yaml
 
 from cluster_access import Cluster, Namespace
 from cluster_operator import SYSTEM
@@ -22,6 +23,8 @@ from store_programs import REGISTRY, REGISTRY_VERSION, installed
 from store_servers import Store
 
 REGISTRY_HOST = f"registry.{SYSTEM}.svc:5000"
+MODELS_DOMAIN = "models.example"
+GATEWAY = {"name": "slipway", "namespace": "envoy-gateway-system"}
 _LOGIN = {"username": "slipway", "password": "planted-registry-4711"}
 _IMAGE = f"localhost/registry:{REGISTRY_VERSION}"
 
@@ -55,6 +58,29 @@ def load_images() -> Images:
         native=references["runtime-native"],
         registry=references["registry"],
     )
+
+
+def chart_values(images: Images) -> dict[str, Any]:
+    """The values by which the chart is installed on the test cluster."""
+    named = {
+        "operator": images.operator,
+        "runtime": images.runtime,
+        "runtimeNative": images.native,
+        "registry": images.registry,
+    }
+    host, _, port = REGISTRY_HOST.partition(":")
+    return {
+        "images": {
+            name: dict(zip(("repository", "digest"), reference.split("@"), strict=True))
+            for name, reference in named.items()
+        },
+        "domain": MODELS_DOMAIN,
+        "gateway": GATEWAY,
+        # the test cluster has no StorageClass
+        "registry": {"embedded": {"persistence": {"enabled": False}}},
+        # where the tests' models come from
+        "build": {"fetch": {"allow": [{"host": host, "port": int(port)}]}},
+    }
 
 
 def _forget_others(kept: set[str]) -> None:
@@ -159,3 +185,9 @@ def trained(name: str) -> Path:
     folder = Path(__file__).resolve().parents[2] / "examples" / name
     assert (folder / "rows.csv").exists(), "run `make examples` first"
     return folder
+
+
+if __name__ == "__main__":
+    path = CACHE / "cluster/values.yaml"
+    path.write_text(yaml.safe_dump(chart_values(load_images()), sort_keys=False))
+    print(f"The node has the images; helm install … -f {path}")

@@ -8,11 +8,9 @@ import httpx
 import pandas as pd
 
 from cluster_access import Cluster, Namespace, Object
-from cluster_installation import REGISTRY_HOST
+from cluster_installation import GATEWAY, REGISTRY_HOST
 from store_push import push
 from store_servers import Store
-
-GATEWAY = {"name": "slipway", "namespace": "envoy-gateway-system"}
 
 
 def model_of(registry: Store, file: Path, name: str, *, samples: Path | None = None) -> Object:
