@@ -101,6 +101,6 @@ async def _find_leftovers(api: KubernetesApi, config: OperatorConfig) -> list[st
         return []
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return [
-        f"There are {len(names)} ModelDeployments left: {', '.join(sorted(names)[:_SHOWN])}{more}. "
+        f"ModelDeployments are left ({len(names)}): {', '.join(sorted(names)[:_SHOWN])}{more}. "
         "Delete them first; without an operator nobody would take them down."
     ]
