@@ -174,7 +174,8 @@ def _install(layer: Path, *what: str) -> None:
 
 def _remove_older(folder: Path) -> None:
     """Images of former checkouts take a gigabyte each."""
-    others = [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
+    whole = [path.parent for path in folder.parent.glob("*/images.json")]
+    others = [path for path in whole if path != folder]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-1]:
         shutil.rmtree(path, ignore_errors=True)
 

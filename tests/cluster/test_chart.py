@@ -1,6 +1,9 @@
 """The chart installed by Helm: models in, an upgrade under load, an uninstall that looks first."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +100,63 @@ def test_a_model_is_served_by_an_installation_of_the_chart(
         list(one["probabilities"].values()) for one in ask(gateway_url(cluster), rows, host=host)
     ]
     np.testing.assert_allclose(np.asarray(told), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_plugin_says_and_does_what_the_command_does_on_a_laptop(
+    installation: Namespace, source: Store, namespace: Namespace, tmp_path: Path
+) -> None:
+    """`kubectl slipway`, from the first apply to the last delete."""
+    give_credentials(namespace)
+    plugin = Plugin(namespace)
+    rows = tmp_path / "rows.json"
+    rows.write_text('[{"age": 70.0, "income": 3.0}, {"age": 20.0, "income": 1.0}]')
+    document = model_of(source, models.classifier(tmp_path / "m.joblib"), "told")
+    assert "No modeldeployments in namespace" in plugin.run("get").stderr
+    applied = plugin.run("apply", "-f", "-", "--wait", given=json.dumps(document))
+    assert applied.returncode == 0, applied.stderr
+    assert "modeldeployment.slipway.dev/told applied" in applied.stdout
+    line = plugin.run("get", "told").stdout.splitlines()[1].split()
+    assert line[:4] == ["told", f"http://told.{namespace.name}.{MODELS_DOMAIN}", "True", "Serving"]
+    assert "Built" in plugin.run("describe", "told").stdout
+    answered = plugin.run("predict", "told", str(rows), "--via-api", "-o", "json")
+    assert answered.returncode == 0, answered.stderr
+    assert len(json.loads(answered.stdout)["predictions"]) == 2
+    assert "ready: model told" in plugin.run("logs", "told").stdout
+    assert "Packaged" in plugin.run("logs", "told", "--build").stdout
+    rows.write_text('[{"age": "old", "income": 3.0}]')
+    refused = plugin.run("predict", "told", str(rows), "--via-api")
+    assert (refused.returncode, "age" in refused.stderr) == (1, True), refused.stderr
+    unreached = plugin.run("predict", "told", str(rows))
+    assert unreached.returncode == 1
+    assert "--via-api" in unreached.stderr
+    wrong = {**document, "spec": {"model": {"uri": "gopher://m"}}}
+    denied = plugin.run("apply", "-f", "-", given=json.dumps(wrong))
+    assert denied.returncode == 1
+    assert "spec.model.uri" in denied.stderr
+    assert "deleted from the cluster at" in plugin.run("delete", "told").stdout
+    assert plugin.run("get", "told").returncode == 3
+
+
+class Plugin:
+    """`kubectl slipway` in a namespace."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+
+    def run(self, verb: str, *words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+        cluster, programs = self._namespace.cluster, Path(sys.executable).parent
+        path = f"{programs}:{Path(cluster.kubectl_path).parent}:{os.environ['PATH']}"
+        told = subprocess.run(
+            ["kubectl", "slipway", verb, *words, "-n", self._namespace.name],
+            env={**os.environ, "PATH": path, "KUBECONFIG": str(cluster.kubeconfig)},
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert "Traceback" not in told.stderr
+        return told
 
 
 def test_an_upgrade_of_the_operator_touches_no_model(

@@ -84,12 +84,20 @@ def chart_values(images: Images) -> dict[str, Any]:
 
 
 def _forget_others(kept: set[str]) -> None:
-    """Images of former checkouts take gigabytes of the node's store."""
+    """Images of former checkouts take gigabytes of the node's store.
+
+    The node also names each image by its digest alone; that name goes with the others.
+    """
     ctr = [*containerd_command(find_places()), "images"]
-    told = subprocess.run([*ctr, "ls", "-q"], check=True, capture_output=True, text=True).stdout
-    for reference in told.split():
-        if reference.startswith("localhost/slipway/") and reference not in kept:
-            subprocess.run([*ctr, "rm", reference], check=True, capture_output=True)
+    told = subprocess.run([*ctr, "ls"], check=True, capture_output=True, text=True).stdout
+    digests = {line.split()[0]: line.split()[2] for line in told.splitlines()[1:]}
+    former = {
+        name for name in digests if name.startswith("localhost/slipway/") and name not in kept
+    }
+    unused = {digests[name] for name in former} - {digests.get(name, "") for name in kept}
+    by_digest = {name for name in digests if name.startswith("sha256:") and digests[name] in unused}
+    for name in former | by_digest:
+        subprocess.run([*ctr, "rm", name], check=True, capture_output=True)
 
 
 def start_registry(cluster: Cluster) -> Store:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from rig.network import (
     restore_settings,
 )
 from rig.places import Places
+
+_MODELS = "modeldeployments.slipway.dev"
 
 
 def up(places: Places) -> None:
@@ -48,11 +51,30 @@ def down(places: Places) -> None:
 
 
 def reset(places: Places) -> None:
-    """Remove the namespaces that tests made, and our definitions: quicker than a new start."""
+    """Remove what tests made, models first, and our definition: quicker than a new start."""
+    if _has_definition(places):
+        kubectl(places, "delete", _MODELS, "--all", "-A", "--wait=false")
     made = kubectl(places, "get", "namespaces", "-l", "slipway.dev/test", "-o", "name").split()
     for name in made:
         kubectl(places, "delete", name, "--wait=false")
-    kubectl(places, "delete", "crd", "-l", "app.kubernetes.io/name=slipway", "--ignore-not-found")
+    if _has_definition(places):
+        _release_models(places)
+        kubectl(places, "delete", "crd", _MODELS)
+
+
+def _has_definition(places: Places) -> bool:
+    return bool(kubectl(places, "get", "crd", _MODELS, "--ignore-not-found", "-o", "name"))
+
+
+def _release_models(places: Places) -> None:
+    """Without an operator nobody takes the finalizer off, and the definition would wait."""
+    told = kubectl(places, "get", _MODELS, "-A", "-o", "json")
+    for model in json.loads(told)["items"]:
+        metadata = model["metadata"]
+        kubectl(
+            places, "patch", _MODELS, metadata["name"], "-n", metadata["namespace"],
+            "--type=merge", "-p", '{"metadata":{"finalizers":null}}',
+        )  # fmt: skip
 
 
 def is_up(places: Places) -> bool:
@@ -93,12 +115,14 @@ def _remove_former(places: Places) -> None:
 
 
 def _clear(places: Places) -> None:
-    stop(places, (*node.NAMES, *control_plane.NAMES), how=signal.SIGKILL)
-    node.end_pods(places)
-    stop(places, ("containerd",), how=signal.SIGTERM)
-    node.clean_node(places)
-    remove_network()
-    restore_settings(places.state / "settings")
+    try:
+        stop(places, (*node.NAMES, *control_plane.NAMES), how=signal.SIGKILL)
+        node.end_pods(places)
+        stop(places, ("containerd",), how=signal.SIGTERM)
+        node.clean_node(places)
+    finally:  # the machine is as it was, whatever of the cluster is left
+        remove_network()
+        restore_settings(places.state / "settings")
     shutil.rmtree(places.state, ignore_errors=True)
 
 

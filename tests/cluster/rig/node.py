@@ -1,9 +1,12 @@
 """The one node: containerd with runc, the bridge network, kubelet and kube-proxy."""
 
+import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -15,6 +18,7 @@ from rig.places import Places
 
 NAMES = ("kubelet", "kube-proxy")
 _CNI_PROGRAMS = "/usr/lib/cni"
+_CNI_RESULTS = "/var/lib/cni/results"  # of every network of the machine, named by container
 _CONTAINERD = """version = 2
 root = "{store}/containerd"
 state = "{state}/containerd"
@@ -168,12 +172,9 @@ def _start_proxy(places: Places) -> None:
 
 def end_pods(places: Places) -> None:
     """Kill what runs in pods, by the control group it is in, and forget the containers."""
-    for listing in Path("/sys/fs/cgroup").glob("*/kubepods/**/cgroup.procs"):
-        for pid in listing.read_text().split():
-            try:
-                os.kill(int(pid), 9)
-            except ProcessLookupError:
-                continue
+    for pid in _list_pids():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     if not places.containerd.exists():
         return
     ctr = containerd_command(places)
@@ -185,6 +186,16 @@ def end_pods(places: Places) -> None:
             subprocess.run(
                 [*ctr, kind, *remove, name], capture_output=True, check=False, timeout=60
             )
+            for result in Path(_CNI_RESULTS).glob(f"*{name}*"):
+                result.unlink(missing_ok=True)
+
+
+def _list_pids() -> Iterator[int]:
+    """What runs in pods; a group may go while one looks."""
+    for top in Path("/sys/fs/cgroup").glob("*/kubepods"):
+        for folder, _, _ in os.walk(top):
+            with contextlib.suppress(OSError):
+                yield from map(int, Path(folder, "cgroup.procs").read_text().split())
 
 
 def clean_node(places: Places) -> None:

@@ -87,8 +87,10 @@ def test_requests_keep_both_limits_and_lose_no_row() -> None:
 def served(monkeypatch: pytest.MonkeyPatch) -> fake.FakeServer:
     """A model that answers `Adelie` for everything, warns of Mars and refuses Pluto."""
 
-    def answer(_client: httpx.Client, _url: str, body: bytes, media_type: str) -> httpx.Response:
-        assert media_type == "application/json"
+    def answer(
+        _client: httpx.Client, _url: str, body: bytes, media_type: str, *, seconds: float
+    ) -> httpx.Response:
+        assert (media_type, seconds) == ("application/json", 15.0)
         rows = json.loads(body)
         mars = [i for i, row in enumerate(rows) if row["island"] == "Mars"]
         violation = {

@@ -1,5 +1,9 @@
-"""`slipway predict`: ask a served model about the rows of a file, through its public address."""
+"""`slipway predict`: ask a served model about the rows of a file.
 
+Through its public address; a model of a cluster that has none is asked through the API server.
+"""
+
+import contextlib
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from slipway_operator.cli.answers import Answers
-    from slipway_operator.cli.client import Object
+    from slipway_operator.cli.client import Client, Object
     from slipway_operator.cli.rows import Rows
 
 STANDARD_INPUT = "-"
@@ -49,6 +53,10 @@ def predict(
             show_default="spec.serving.timeoutSeconds and 5 more",
         ),
     ] = None,
+    via_api: Annotated[
+        bool,
+        typer.Option("--via-api", help="On a cluster: through the API server, not the gateway."),
+    ] = False,
     namespace: Namespace = None,
     data: Data = None,
     context: Context = None,
@@ -63,9 +71,10 @@ def predict(
 
     client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
     item = client.get(MODEL_DEPLOYMENT, namespace=client.namespace, name=name.rpartition("/")[2])
-    url = _url_of(item)
+    http, url = _way_to(client, item, via_api=via_api)
     content, source = _read(file)
-    answers = _ask(item, url, read_rows(content, source), timeout_seconds=timeout)
+    with contextlib.closing(http):
+        answers = _ask(http, item, url, read_rows(content, source), timeout_seconds=timeout)
     if output is AnswerFormat.JSON:
         print_json({"predictions": answers.predictions, "violations": answers.violations})
     elif output is AnswerFormat.CSV:
@@ -74,6 +83,18 @@ def predict(
         print_table(answers, standard_output())
     for line in answers.warnings() if output is not AnswerFormat.JSON else ():
         standard_error().print(line, style="yellow")
+
+
+def _way_to(client: "Client", item: "Object", *, via_api: bool) -> "tuple[httpx.Client, str]":
+    """Who asks, and the model's address for that."""
+    import httpx
+
+    url = _url_of(item)
+    inside = ((item.get("status") or {}).get("addresses") or {}).get("inCluster")
+    if not client.is_laptop and (via_api or url == inside):
+        meta = item["metadata"]
+        return client.through_api(namespace=meta["namespace"], service=meta["name"])
+    return httpx.Client(trust_env=not url.startswith("http://127.")), url
 
 
 def _url_of(item: "Object") -> str:
@@ -105,8 +126,14 @@ def _read(file: str) -> tuple[bytes, str]:
         raise CliError(f'Cannot read file "{file}": {error.strerror}.', code=USAGE) from error
 
 
-def _ask(item: "Object", url: str, rows: "Rows", *, timeout_seconds: float | None) -> "Answers":
-    import httpx
+def _ask(
+    http: "httpx.Client",
+    item: "Object",
+    url: str,
+    rows: "Rows",
+    *,
+    timeout_seconds: float | None,
+) -> "Answers":
     from rich.progress import track
 
     from slipway_operator.cli.answers import Answers
@@ -123,40 +150,42 @@ def _ask(item: "Object", url: str, rows: "Rows", *, timeout_seconds: float | Non
     answers = Answers(predictions=[], violations=[])
     console = standard_error()
     seconds = timeout_seconds or float(serving.get("timeoutSeconds") or DEFAULT_SECONDS) + 5.0
-    with httpx.Client(timeout=seconds, trust_env=not url.startswith("http://127.")) as http:
-        for count, body in track(
-            requests,
-            description="Asking",
-            console=console,
-            transient=True,
-            disable=len(requests) == 1 or not console.is_terminal,
-        ):
-            start = len(answers.predictions)
-            answer = _post(http, f"{url}{PATH_PREDICT}", body, rows.media_type)
-            if answer.is_error:
-                raise _refused(item, answer, first_row=start)
-            answers.add(_json_of(answer), rows=count)
+    for count, body in track(
+        requests,
+        description="Asking",
+        console=console,
+        transient=True,
+        disable=len(requests) == 1 or not console.is_terminal,
+    ):
+        start = len(answers.predictions)
+        answer = _post(http, f"{url}{PATH_PREDICT}", body, rows.media_type, seconds=seconds)
+        if answer.is_error:
+            raise _refused(item, answer, first_row=start)
+        answers.add(_json_of(answer), rows=count)
     return answers
 
 
-def _post(http: "httpx.Client", url: str, body: bytes, media_type: str) -> "httpx.Response":
+def _post(
+    http: "httpx.Client", url: str, body: bytes, media_type: str, *, seconds: float
+) -> "httpx.Response":
     import httpx
 
     from slipway_operator.cli.errors import TIMEOUT, CliError
 
     headers = {"Content-Type": media_type, "Accept": "application/json"}
     try:
-        return http.post(url, content=body, headers=headers)
+        return http.post(url, content=body, headers=headers, timeout=seconds)
     except httpx.TimeoutException as error:
         raise CliError(
-            f"No answer from {url} within {http.timeout.read:g} s.",
+            f"No answer from {url} within {seconds:g} s.",
             todo="Wait longer with --timeout, or send fewer rows (spec.serving.maxBatchRows).",
             code=TIMEOUT,
         ) from error
     except httpx.HTTPError as error:
         raise CliError(
             f"No answer from {url}: {str(error) or type(error).__name__}.",
-            todo="Check `slipway get`; on a cluster, that this machine reaches the address.",
+            todo="Check `slipway get`; on a cluster, that this machine reaches the address, or ask "
+            "through the API server with --via-api.",
         ) from error
 
 
