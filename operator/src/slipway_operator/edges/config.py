@@ -3,6 +3,7 @@
 What the file may hold and what each key means; `config_rules` says what else must be true of it.
 """
 
+import os
 from pathlib import Path
 from typing import Final, Literal
 
@@ -97,6 +98,11 @@ class OperatorConfig(_Part, frozen=True, kw_only=True):
     lease: LeaseTerms = LeaseTerms()
     max_builds_per_namespace: int = 2
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def own_namespace(self) -> str:
+        """Where this process runs, and its Lease lies."""
+        return os.environ.get("POD_NAMESPACE") or self.system_namespace
 
     def to_settings(self) -> Settings:
         """What of it the core is handed."""

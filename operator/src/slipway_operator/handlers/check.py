@@ -1,7 +1,6 @@
 """`slipway-operator check` and `leftovers`: what Helm asks of an installation."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -50,7 +49,7 @@ async def _find_faults(api: KubernetesApi, config: OperatorConfig) -> list[str]:
 
 async def _check_lease(api: KubernetesApi, config: OperatorConfig) -> list[str]:
     """Whether a leader renews the Lease, seen twice: clocks of two machines are not compared."""
-    namespace = os.environ.get("POD_NAMESPACE") or config.system_namespace
+    namespace = config.own_namespace
     told = f'Lease "{namespace}/{config.lease.name}"'
     seen = []
     for wait in (config.lease.duration_seconds, 0):

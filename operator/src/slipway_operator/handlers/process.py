@@ -80,7 +80,7 @@ class OperatorProcess:
         name = os.environ.get("POD_NAME") or socket.gethostname()
         return Terms(
             name=lease.name,
-            namespace=os.environ.get("POD_NAMESPACE") or self._config.system_namespace,
+            namespace=self._config.own_namespace,
             identity=f"{name}_{os.environ.get('POD_UID') or os.getpid()}",
             duration_seconds=lease.duration_seconds,
             renew_seconds=lease.duration_seconds * 2 / 3,

@@ -1,7 +1,7 @@
 """Kopf as a transport and no more: what its watches tell goes into the mirror and wakes a model.
 
 No handler of Kopf's decides, writes or keeps state; its annotations, finalizers and events are
-never used. What bites is set here: see docs/adr/0014-the-operator.md.
+never used. What bites is set here: see docs/adr/0013-the-operator.md.
 """
 
 import asyncio

@@ -29,13 +29,13 @@ class Terms:
     name: str
     namespace: str
     identity: str
-    duration_seconds: float = 15.0
-    renew_seconds: float = 10.0
-    retry_seconds: float = 2.0
+    duration_seconds: float
+    renew_seconds: float
+    retry_seconds: float
 
 
 class Leadership:
-    """One candidate. `hold` waits for the Lease and keeps it."""
+    """One candidate: `acquire` waits for the Lease, `keep` renews it, `release` gives it up."""
 
     def __init__(self, api: KubernetesApi, terms: Terms, *, is_standalone: bool = False) -> None:
         """`is_standalone`: lead without asking; whoever runs it sees to it that it is the one."""

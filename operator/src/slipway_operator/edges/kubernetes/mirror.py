@@ -11,26 +11,27 @@ from typing import Any
 from slipway_operator.state.identity import LABEL_UID
 
 Object = Mapping[str, Any]
-_Key = tuple[str, str, str]  # kind, namespace, name
+_Name = tuple[str, str]  # namespace, name
+_Key = tuple[str, *_Name]  # kind before them
 
 
 class Mirror:
     """Objects by key, and the children of each model by its uid."""
 
     def __init__(self) -> None:
-        self._objects: dict[_Key, Object] = {}
+        self._objects: dict[str, dict[_Name, Object]] = {}  # by kind
         self._children: dict[str, dict[_Key, Object]] = {}
         self._by_uid: dict[str, Object] = {}
 
     def put(self, obj: Object) -> bool:
         """Keep an object, unless a newer one is kept; tells whether it was."""
         key = _key(obj)
-        before = self._objects.get(key)
+        before = self.find(*key)
         if before is not None and _is_older(obj, before):
             return False
         self._forget(key)
         obj = _without_bookkeeping(obj)
-        self._objects[key] = obj
+        self._objects.setdefault(key[0], {})[key[1:]] = obj
         self._by_uid[obj["metadata"].get("uid", "")] = obj
         uid = _owner_of(obj)
         if uid:
@@ -40,7 +41,7 @@ class Mirror:
     def drop(self, obj: Object) -> None:
         """Forget an object that was deleted, unless another of that name is kept by now."""
         key = _key(obj)
-        kept = self._objects.get(key)
+        kept = self.find(*key)
         if kept is not None and kept["metadata"].get("uid") == obj["metadata"].get("uid"):
             self._forget(key)
 
@@ -51,9 +52,9 @@ class Mirror:
         """
         fresh = {_key(obj): obj for obj in objects}
         gone = [
-            key
-            for key, obj in self._objects.items()
-            if key[0] == kind and key not in fresh and read_version(obj) <= version
+            (kind, *name)
+            for name, obj in self._objects.get(kind, {}).items()
+            if (kind, *name) not in fresh and read_version(obj) <= version
         ]
         for key in gone:
             self._forget(key)
@@ -62,7 +63,7 @@ class Mirror:
 
     def find(self, kind: str, namespace: str, name: str) -> Object | None:
         """One object."""
-        return self._objects.get((kind, namespace, name))
+        return self._objects.get(kind, {}).get((namespace, name))
 
     def find_by_uid(self, uid: str) -> Object | None:
         """One object, whatever it is called."""
@@ -70,14 +71,14 @@ class Mirror:
 
     def list(self, kind: str) -> Iterator[Object]:
         """All objects of a kind."""
-        return iter([obj for key, obj in self._objects.items() if key[0] == kind])
+        return iter(list(self._objects.get(kind, {}).values()))
 
     def children_of(self, uid: str) -> tuple[Object, ...]:
         """Everything that carries the uid of a model."""
         return tuple(self._children.get(uid, {}).values())
 
     def _forget(self, key: _Key) -> None:
-        obj = self._objects.pop(key, None)
+        obj = self._objects.get(key[0], {}).pop(key[1:], None)
         if obj is None:
             return
         self._by_uid.pop(obj["metadata"].get("uid", ""), None)

@@ -24,13 +24,12 @@ from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.plan import Apply, Delete, Plan, list_secrets, make_plan
 from slipway_operator.settings import Settings
 from slipway_operator.state.build_run import is_unfinished
-from slipway_operator.state.identity import LABEL_BUILD, LABEL_UID, read_controller
+from slipway_operator.state.identity import LABEL_BUILD, LABEL_UID, MANAGED_BY, read_controller
 from slipway_operator.state.observed import Observed, Refusal, read_labels
 
 log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
-MANAGER: Final = "slipway"
 _TRUST_SECONDS: Final = 600.0  # so often everything is looked at again, changed or not
 _UNREACHABLE: Final = "Unreachable"  # of the metric alone
 
@@ -228,7 +227,7 @@ class Reconciler:
             made = await self._api.apply(
                 resource,
                 action.object,
-                manager=MANAGER,
+                manager=MANAGED_BY,
                 within_seconds=self._leadership.seconds_left,
             )
             self._take(made)

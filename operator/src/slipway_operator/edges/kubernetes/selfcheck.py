@@ -61,7 +61,7 @@ def _own_hash() -> str:
 def _namespaces(permission: Permission, config: OperatorConfig) -> tuple[str | None, ...]:
     match permission.scope:
         case Scope.OWN:
-            return (config.system_namespace,)
+            return (config.own_namespace,)
         case Scope.MODELS if config.watch_namespaces:
             return config.watch_namespaces
     return (None,)

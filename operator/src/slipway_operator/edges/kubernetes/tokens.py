@@ -35,7 +35,6 @@ ANNOTATION_EXPIRES: Final = f"{GROUP}/token-expires"
 PUSH_LIFETIME: Final = timedelta(minutes=15)
 PULL_LIFETIME: Final = timedelta(days=7)
 _CLOCK_SKEW: Final = timedelta(seconds=30)
-_MANAGER: Final = "slipway"
 _COORDINATE_BYTES: Final = 32
 
 
@@ -142,8 +141,12 @@ class TokenKeeper:
         for grant in list_grants(children, prefix=self._prefix):
             now = utc_now()
             if await self._find_end(grant) - now < grant.lifetime / 2:
-                made = await self._api.apply(SECRET, self._build(grant, now=now), manager=_MANAGER)
+                made = await self._api.apply(
+                    SECRET, self._build(grant, now=now), manager=MANAGED_BY
+                )
                 self._ends[grant.child["metadata"]["uid"]] = _read_end(made, default=now)
+                # what ended belonged to children that are gone
+                self._ends = {uid: end for uid, end in self._ends.items() if end > now}
 
     async def _find_end(self, grant: Grant) -> datetime:
         """When the token that is there ends; long ago where there is none of this child."""

@@ -29,7 +29,7 @@ def _bins(nodes: Nodes) -> None:
 
 def count_reached(nodes: Nodes, rows: str, edges: list[NDArray[np.float64]]) -> str:
     """How many of its column's edges each value has reached (is not below), `[rows, columns]`."""
-    width = max(1, *(len(each) for each in edges)) if len(edges) > 1 else max(1, len(edges[0]))
+    width = max(1, *map(len, edges))
     padded = np.full((1, len(edges), width), np.inf)
     for column, each in enumerate(edges):
         padded[0, column, : len(each)] = each

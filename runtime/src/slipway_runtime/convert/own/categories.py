@@ -65,9 +65,9 @@ def _one_hot(nodes: Nodes) -> None:
     if getattr(encoder, "_infrequent_enabled", False):
         raise NotImplementedError("OneHotEncoder of fractions has no conversion of rare categories")
     dropped = encoder.drop_idx_
-    columns = []
+    rows, columns = nodes.rows(), []
     for column, known in enumerate(encoder.categories_):
-        hit = _hits(nodes, nodes.rows(), column, known)
+        hit = _hits(nodes, rows, column, known)
         if dropped is not None and dropped[column] is not None:
             kept = np.delete(np.arange(len(known)), int(dropped[column]))
             hit = nodes.pick(hit, kept)
@@ -80,10 +80,10 @@ def _target(nodes: Nodes) -> None:
     encoder = nodes.model
     classes = len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
     means = np.broadcast_to(np.asarray(encoder.target_mean_, dtype=np.float64), (classes,))
-    columns = []
+    rows, columns = nodes.rows(), []
     for column, known in enumerate(encoder.categories_):
         told = np.array(encoder.encodings_[column * classes : (column + 1) * classes])
-        hit = _hits(nodes, nodes.rows(), column, known)
+        hit = _hits(nodes, rows, column, known)
         columns.append(nodes.affine(hit, (told - means[:, None]).T, means[None]))
     nodes.give(nodes.add("Concat", *columns, axis=1))
 

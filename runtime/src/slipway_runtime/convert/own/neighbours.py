@@ -56,7 +56,7 @@ def _impute(nodes: Nodes) -> None:
             filled = _fill(nodes, apart, known[:, column], np.flatnonzero(~holes[:, column]))
             hole = nodes.add("IsNaN", value)
             columns.append(nodes.add("Where", hole, filled, value))
-        else:
+        else:  # a column that was empty when it was fitted becomes 0, whatever it holds
             columns.append(
                 nodes.add("Where", nodes.add("IsNaN", value), nodes.floats(0.0), nodes.floats(0.0))
             )
