@@ -8,50 +8,18 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cluster_access import Cluster, Namespace, Object, Refused
+from cluster_looks import CONFIG, URI, children, condition, kinds_of, model
 from cluster_operator import SYSTEM, Operator, install_account, running_operator, write_kubeconfig
-
-NOWHERE = f"localhost/slipway/none@sha256:{'0' * 64}"
-CONFIG: dict[str, Any] = {
-    "artifactStore": "oci+http://registry.slipway-system.svc:5000/models",
-    "images": {"build": NOWHERE, "onnx": NOWHERE, "native": NOWHERE},
-    "logLevel": "INFO",
-}
-URI = "https://models.example.com/churn.joblib"
 
 
 @pytest.fixture(scope="module")
 def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     with running_operator(cluster, tmp_path_factory.mktemp("operator"), **CONFIG) as running:
         yield running
-
-
-def model(name: str = "churn", **spec: Any) -> Object:
-    return {
-        "apiVersion": "slipway.dev/v1alpha1",
-        "kind": "ModelDeployment",
-        "metadata": {"name": name},
-        "spec": {"model": {"uri": URI}, **spec},
-    }
-
-
-def condition(namespace: Namespace, type_: str, name: str = "churn") -> Object:
-    status = namespace.get("md", name).get("status") or {}
-    return next((one for one in status.get("conditions", ()) if one["type"] == type_), {})
-
-
-def children(namespace: Namespace) -> set[tuple[str, str]]:
-    kinds = "serviceaccounts,networkpolicies,jobs,deployments,services,poddisruptionbudgets,pods"
-    found = namespace.list(kinds, "-l", "slipway.dev/uid")
-    return {(obj["kind"], obj["metadata"]["name"]) for obj in found}
-
-
-def kinds_of(namespace: Namespace) -> set[str]:
-    return {kind for kind, _ in children(namespace)}
 
 
 def test_a_build_is_started_and_a_wrong_installation_is_told(

@@ -261,3 +261,12 @@ def test_a_job_is_unfinished_until_it_says_how_it_ended(
     conditions: list[dict[str, str]], unfinished: bool
 ) -> None:
     assert is_unfinished({"status": {"conditions": conditions}}) is unfinished
+
+
+def test_a_job_without_a_pod_waits_for_what_was_refused() -> None:
+    job = {"kind": "Job", "metadata": {"name": "j", "namespace": "default", "uid": "job-1"}}
+    words = 'pods "j" is forbidden: exceeded quota: small'
+    run = observe_build_run(
+        observe_children(OWNER, Observed(objects=(job,))), job, pod_refusal=words
+    )
+    assert (run.phase, run.waiting) == (RunPhase.PENDING, words)

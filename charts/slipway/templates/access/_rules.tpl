@@ -15,7 +15,7 @@
 {{- if include "slipway.isEmbedded" . }}
 - {apiGroups: [""], resources: [secrets], verbs: [create, patch]}
 {{- end }}
-- {apiGroups: [""], resources: [events], verbs: [create, get, patch]}
+- {apiGroups: [""], resources: [events], verbs: [create, get, list, patch]}
 {{- end }}
 
 {{- define "slipway.subject" -}}

@@ -86,8 +86,8 @@ class BuildRun:
         )
 
 
-def observe_build_run(children: Children, job: Json) -> BuildRun:
-    """Read a Job with its pods."""
+def observe_build_run(children: Children, job: Json, *, pod_refusal: str | None = None) -> BuildRun:
+    """Read a Job with its pods; `pod_refusal`: why there is none (a Job does not tell)."""
     pods = children.list_pods_of(read_uid(job))
     containers = {
         str(container.get("name")): container
@@ -111,7 +111,7 @@ def observe_build_run(children: Children, job: Json) -> BuildRun:
         reports=reports,
         failure=failure,
         finished_at=_read_finished(job, containers),
-        waiting=trouble.message if trouble else None,
+        waiting=trouble.message if trouble else None if pods else pod_refusal,
     )
 
 

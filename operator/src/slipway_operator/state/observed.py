@@ -35,6 +35,7 @@ class Observed:
     `plan.list_secrets` that do not exist. `artifacts`: by build hash, the facts that `publish`
     reported for artifacts that the store already has. `refusal`: what kept the last plan from being
     carried out, until it is. `other_builds`: how many builds of other models run in the namespace.
+    `pod_refusal`: in which words a pod of the running build was refused, where there is none.
     """
 
     objects: tuple[Json, ...] = ()
@@ -42,6 +43,7 @@ class Observed:
     artifacts: Mapping[str, Json] = field(default_factory=dict)
     refusal: Refusal | None = None
     other_builds: int = 0
+    pod_refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

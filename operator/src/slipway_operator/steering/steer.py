@@ -147,7 +147,9 @@ def _decide_build(world: World, *, inputs: BuildInputs, observed: Observed) -> B
         known=find_known_result(
             inputs=inputs, snapshots=world.list_snapshots(), artifacts=observed.artifacts
         ),
-        run=None if job is None else observe_build_run(world.children, job),
+        run=None
+        if job is None
+        else observe_build_run(world.children, job, pod_refusal=observed.pod_refusal),
         job_is_leaving=job is None and world.children.find_blocker(ChildKind.JOB, name) is not None,
         queue=Queue(others=observed.other_builds, most=world.settings.max_builds_per_namespace),
         absent_secrets=observed.absent_secrets,

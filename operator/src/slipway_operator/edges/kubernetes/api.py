@@ -122,12 +122,19 @@ class KubernetesApi:
         await self._client.close()
 
     async def list(
-        self, resource: Resource, *, namespace: str | None = None, labels: str | None = None
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
     ) -> Listing:
         """All objects of a kind, in pages, as of one moment."""
         query: dict[str, str] = {"limit": str(_PAGE)}
         if labels is not None:
             query["labelSelector"] = labels
+        if fields is not None:
+            query["fieldSelector"] = fields
         found: list[Object] = []
         while True:
             page = await self._ask("GET", resource.path(namespace=namespace), query=query)

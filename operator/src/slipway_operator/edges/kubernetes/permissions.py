@@ -71,7 +71,7 @@ PERMISSIONS: Final = (
         scope=Scope.MODELS,
         only_with=RegistryCredentials.EMBEDDED,
     ),
-    Permission(resource=EVENT, verbs=("get", "create", "patch"), scope=Scope.MODELS),
+    Permission(resource=EVENT, verbs=("get", "list", "create", "patch"), scope=Scope.MODELS),
     Permission(resource=LEASE, verbs=("get", "create", "update"), scope=Scope.OWN),
     Permission(
         resource=DEFINITION,

@@ -17,6 +17,7 @@ from slipway_operator.edges.kubernetes.events import record_event
 from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.lease import Leadership
 from slipway_operator.edges.kubernetes.mirror import Mirror, read_version
+from slipway_operator.edges.kubernetes.pod_refusals import find_pod_refusal, find_podless_job
 from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_namespace_ending
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 _TRUST_SECONDS: Final = 600.0  # so often everything is looked at again, changed or not
+_PODLESS_SECONDS: Final = 5.0  # no watch tells of a build that gets no pod
 _UNREACHABLE: Final = "Unreachable"  # of the metric alone
 
 
@@ -121,10 +123,19 @@ class Reconciler:
         self._settled.pop(uid, None)
         seen = self._fingerprint(asked)
         plan, observed = await self._make_plan(asked)
+        is_podless = find_podless_job(observed.objects) is not None
+        if is_podless:
+            wait = plan.requeue_after_seconds
+            soon = _PODLESS_SECONDS if wait is None else min(wait, _PODLESS_SECONDS)
+            plan = replace(plan, requeue_after_seconds=soon)
         if not plan.actions and plan.status is None and observed.refusal is None:
             await self._keep_tokens(uid)
             # What no watch tells is looked for again: an absent Secret, a stranger's object.
-            if not observed.absent_secrets and len(observed.objects) == len(seen) - 1:
+            if (
+                not observed.absent_secrets
+                and not is_podless
+                and len(observed.objects) == len(seen) - 1
+            ):
                 self._settled[uid] = (seen, monotonic())
             return plan.requeue_after_seconds
         if self.blindness:
@@ -174,11 +185,13 @@ class Reconciler:
             if await self._api.find(SECRET, name, namespace=namespace) is None
         ]
         blind = next(iter(self.blindness.values()), None)
+        podless = find_podless_job(self._mirror.children_of(uid))
         observed = Observed(
             objects=self._mirror.children_of(uid),
             absent_secrets=frozenset(absent),
             refusal=blind or self._refusals.get(uid),
             other_builds=self._count_other_builds(namespace, uid),
+            pod_refusal=None if podless is None else await find_pod_refusal(self._api, podless),
         )
         plan = self._plan(asked, observed)
         strangers = await self._find_unseen(plan, observed)

@@ -1,0 +1,37 @@
+"""A model whose build image exists nowhere, and short looks at what the operator made of it."""
+
+from typing import Any
+
+from cluster_access import Namespace, Object
+
+NOWHERE = f"localhost/slipway/none@sha256:{'0' * 64}"
+CONFIG: dict[str, Any] = {
+    "artifactStore": "oci+http://registry.slipway-system.svc:5000/models",
+    "images": {"build": NOWHERE, "onnx": NOWHERE, "native": NOWHERE},
+    "logLevel": "INFO",
+}
+URI = "https://models.example.com/churn.joblib"
+
+
+def model(name: str = "churn", **spec: Any) -> Object:
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name},
+        "spec": {"model": {"uri": URI}, **spec},
+    }
+
+
+def condition(namespace: Namespace, type_: str, name: str = "churn") -> Object:
+    status = namespace.get("md", name).get("status") or {}
+    return next((one for one in status.get("conditions", ()) if one["type"] == type_), {})
+
+
+def children(namespace: Namespace) -> set[tuple[str, str]]:
+    kinds = "serviceaccounts,networkpolicies,jobs,deployments,services,poddisruptionbudgets,pods"
+    found = namespace.list(kinds, "-l", "slipway.dev/uid")
+    return {(obj["kind"], obj["metadata"]["name"]) for obj in found}
+
+
+def kinds_of(namespace: Namespace) -> set[str]:
+    return {kind for kind, _ in children(namespace)}
