@@ -18,7 +18,8 @@ from rig.places import Places
 
 NAMES = ("kubelet", "kube-proxy")
 _CNI_PROGRAMS = "/usr/lib/cni"
-_CNI_RESULTS = "/var/lib/cni/results"  # of every network of the machine, named by container
+_CNI_RESULTS = Path("/var/lib/cni/results")  # of every network of the machine
+_NETWORK = "slipway"
 _CONTAINERD = """version = 2
 root = "{store}/containerd"
 state = "{state}/containerd"
@@ -64,7 +65,7 @@ def start_containerd(places: Places) -> None:
         },
     }  # fmt: skip
     plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
-    network = {"cniVersion": "1.0.0", "name": "slipway", "plugins": plugins}
+    network = {"cniVersion": "1.0.0", "name": _NETWORK, "plugins": plugins}
     (places.state / "cni").mkdir()
     (places.state / "cni/10-slipway.conflist").write_text(json.dumps(network))
     start(places, "containerd", "--config", str(settings))
@@ -186,8 +187,6 @@ def end_pods(places: Places) -> None:
             subprocess.run(
                 [*ctr, kind, *remove, name], capture_output=True, check=False, timeout=60
             )
-            for result in Path(_CNI_RESULTS).glob(f"*{name}*"):
-                result.unlink(missing_ok=True)
 
 
 def _list_pids() -> Iterator[int]:
@@ -208,6 +207,10 @@ def clean_node(places: Places) -> None:
             for folder in sorted(top.rglob("*/"), reverse=True):
                 _remove_group(folder)
             _remove_group(top)
+    for result in _CNI_RESULTS.glob(f"{_NETWORK}-*-eth0"):
+        container = result.name.removeprefix(f"{_NETWORK}-").removesuffix("-eth0")
+        result.unlink()
+        (_CNI_RESULTS / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
     for link in Path("/var/log/containers").glob("*.log"):
         if str(link.readlink()).startswith(str(places.state)):
             link.unlink()
