@@ -106,7 +106,7 @@ cluster-reset: setup ## Remove what tests made in it
 
 # On another cluster there is no node of ours to give images to, and no audit log to read.
 OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,images cluster)
-OWN_TESTS := test_whole.py test_chart.py test_chart_rendering.py test_platform.py
+OWN_TESTS := test_whole.py test_serving_troubles.py test_zz_rights.py test_chart.py test_chart_rendering.py test_platform.py
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 
 .PHONY: test-cluster

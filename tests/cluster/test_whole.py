@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
@@ -13,12 +12,11 @@ import behaviour_models as models
 from behaviour_load import Load
 from cluster_access import Cluster, Namespace
 from cluster_installation import (
-    GATEWAY,
     MODELS_DOMAIN,
-    REGISTRY_HOST,
     Images,
     give_credentials,
     load_images,
+    operator_config,
     start_registry,
     trained,
 )
@@ -45,14 +43,7 @@ def operator(
     registry: Store,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operator]:
-    config: dict[str, Any] = {
-        "artifactStore": f"oci+http://{REGISTRY_HOST}/models",
-        "images": {"build": images.native, "onnx": images.runtime, "native": images.native},
-        "registry": {"credentials": "Secret", "secretName": "slipway-registry"},
-        "gateway": GATEWAY,
-        "domain": MODELS_DOMAIN,
-        "fetchAllow": [REGISTRY_HOST],
-    }
+    config = operator_config(images)
     with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config) as running:
         yield running
 

@@ -83,6 +83,22 @@ def chart_values(images: Images) -> dict[str, Any]:
     }
 
 
+def operator_config(images: Images, *, native: str | None = None) -> dict[str, Any]:
+    """The settings of an operator that builds and serves on the test cluster.
+
+    `native`: another image to serve original models with.
+    """
+    serving = {"onnx": images.runtime, "native": native or images.native}
+    return {
+        "artifactStore": f"oci+http://{REGISTRY_HOST}/models",
+        "images": {"build": images.native, **serving},
+        "registry": {"credentials": "Secret", "secretName": "slipway-registry"},
+        "gateway": GATEWAY,
+        "domain": MODELS_DOMAIN,
+        "fetchAllow": [REGISTRY_HOST],
+    }
+
+
 def _forget_others(kept: set[str]) -> None:
     """Images of former checkouts take gigabytes of the node's store.
 
@@ -163,14 +179,14 @@ def start_registry(cluster: Cluster) -> Store:
     return Store(address=address, endpoint=f"http://{address}", secrets=dict(_LOGIN))
 
 
-def give_credentials(namespace: Namespace) -> None:
-    """The Secret by which a namespace's pods use the registry."""
+def give_credentials(namespace: Namespace, **wrong: str) -> None:
+    """The Secret by which a namespace's pods use the registry; `wrong` replaces parts of it."""
     namespace.apply(
         {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": "slipway-registry"},
-            "stringData": dict(_LOGIN),
+            "stringData": {**_LOGIN, **wrong},
         }
     )
 
