@@ -1,0 +1,30 @@
+"""The operator has no right that it does not use. Last of its folder: it reads what the others did.
+
+The audit log spans the cluster's life. It has no bodies, only who asked for what.
+"""
+
+import pytest
+
+from cluster_access import Cluster
+from cluster_audit import Right, list_granted, read_used
+from rig.places import find_places
+from slipway_operator.edges.kubernetes.permissions import PERMISSIONS
+
+NEEDED_UNSEEN: set[Right] = {
+    # asked by an admission plug-in that this cluster does not run
+    # (OwnerReferencesPermissionEnforcement), never by a request of its own
+    ("update", "slipway.dev", "modeldeployments/finalizers"),
+}
+WRITERS = {"test_chart.py", "test_operator.py", "test_serving_troubles.py", "test_whole.py"}
+
+
+def test_every_right_is_used(cluster: Cluster, request: pytest.FixtureRequest) -> None:
+    unused = list_granted(PERMISSIONS) - read_used(find_places().audit) - NEEDED_UNSEEN
+    ran = {item.path.name for item in request.session.items}
+    if unused and not ran >= WRITERS:
+        pytest.skip(f"only the whole folder uses every right; not seen: {sorted(unused)}")
+    assert unused == set()
+
+
+def test_no_planted_secret_is_in_a_request_line(cluster: Cluster) -> None:
+    assert b"planted-" not in find_places().audit.read_bytes()
