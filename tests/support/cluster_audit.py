@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cluster_operator import ACCOUNT, SYSTEM
+from cluster_operator import ACCOUNT
 from slipway_operator.edges.kubernetes.permissions import Permission
 
 Right = tuple[str, str, str]  # verb, API group, resource (or resource/part)
-USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 _CREATED = 201
 
 
@@ -22,17 +21,26 @@ def list_granted(permissions: Iterable[Permission]) -> set[Right]:
     }
 
 
-def read_used(audit: Path) -> set[Right]:
-    """What the operator's account asked for and was allowed, since the cluster began."""
+def read_used(audit: Path, *namespaces: str) -> set[Right]:
+    """What the operators of these namespaces asked for and were allowed, since the cluster began.
+
+    The API server may be writing: a last line without its end is not yet one.
+    """
+    users = {f"system:serviceaccount:{namespace}:{ACCOUNT}" for namespace in namespaces}
     with audit.open() as lines:
-        entries = (json.loads(line) for line in lines if USER in line)
-        return {right for entry in entries for right in _read_rights(entry)}
+        entries = (json.loads(line) for line in lines if ACCOUNT in line and line.endswith("\n"))
+        return {
+            right
+            for entry in entries
+            if entry["user"]["username"] in users
+            for right in _read_rights(entry)
+        }
 
 
 def _read_rights(entry: dict[str, Any]) -> Iterator[Right]:
     about = entry.get("objectRef") or {}
     allowed = (entry.get("annotations") or {}).get("authorization.k8s.io/decision") == "allow"
-    if entry["user"]["username"] != USER or not allowed or "resource" not in about:
+    if not allowed or "resource" not in about:
         return
     parts = (about["resource"], about.get("subresource"))
     resource = "/".join(part for part in parts if part)

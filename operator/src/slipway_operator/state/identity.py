@@ -63,6 +63,14 @@ _API_VERSIONS: Final = {
     ChildKind.SERVICE: "v1",
     ChildKind.HTTP_ROUTE: "gateway.networking.k8s.io/v1",
 }
+# Made for one build or one revision, and gone before the model is; the others go with it.
+PASSING_KINDS: Final = (
+    ChildKind.NETWORK_POLICY,
+    ChildKind.JOB,
+    ChildKind.DEPLOYMENT,
+    ChildKind.DISRUPTION_BUDGET,
+    ChildKind.SERVICE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

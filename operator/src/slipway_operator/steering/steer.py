@@ -28,7 +28,12 @@ from slipway_operator.resources.service import build_model_service
 from slipway_operator.routing.gateway_api import build_route
 from slipway_operator.state.build_run import observe_build_run
 from slipway_operator.state.canonical import SHORT
-from slipway_operator.state.identity import LABEL_BUILD, LABEL_REVISION, ChildKind
+from slipway_operator.state.identity import (
+    LABEL_BUILD,
+    LABEL_REVISION,
+    PASSING_KINDS,
+    ChildKind,
+)
 from slipway_operator.state.observed import (
     Json,
     ObjectRef,
@@ -248,7 +253,7 @@ def _list_removals(
         or (retirement.exit is Exit.STOP and world.states[revision].snapshot is None)
     }
     removals = []
-    for kind in ChildKind:
+    for kind in PASSING_KINDS:
         for obj in world.children.list(kind):
             labels = read_labels(obj)
             revision, of_build = labels.get(LABEL_REVISION), labels.get(LABEL_BUILD)

@@ -19,6 +19,7 @@ from slipway_operator.edges.kubernetes.resources import (
     Resource,
 )
 from slipway_operator.settings import RegistryCredentials
+from slipway_operator.state.identity import PASSING_KINDS
 
 
 class Scope(StrEnum):
@@ -49,6 +50,11 @@ class Permission:
         return self.resource.plural if self.part is None else f"{self.resource.plural}/{self.part}"
 
 
+def _list_removal(child: Resource) -> tuple[str, ...]:
+    """What lives as long as its model is never deleted, but collected with it."""
+    return ("delete",) if child.kind in PASSING_KINDS else ()
+
+
 _WATCH: Final = ("list", "watch")
 PERMISSIONS: Final = (
     Permission(resource=MODEL, verbs=("get", *_WATCH), scope=Scope.MODELS),
@@ -58,7 +64,7 @@ PERMISSIONS: Final = (
     *(
         Permission(
             resource=child,
-            verbs=("get", *_WATCH, "create", "patch", "delete"),
+            verbs=("get", *_WATCH, "create", "patch", *_list_removal(child)),
             scope=Scope.MODELS,
         )
         for child in CHILDREN
