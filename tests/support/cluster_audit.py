@@ -32,7 +32,7 @@ def read_used(audit: Path, *namespaces: str) -> set[Right]:
         return {
             right
             for entry in entries
-            if entry["user"]["username"] in users
+            if entry["user"].get("username") in users  # none: the account is gone
             for right in _read_rights(entry)
         }
 
