@@ -56,9 +56,19 @@ stores: setup ## Install the store servers that the tests run (azurite, versityg
 setup: .venv/.synced ## Install everything that is needed, into .venv and ~/.cache/slipway
 
 ##@ Test
+# The cluster first: nothing runs beside it, and what it cannot have (root) is told at once.
+# It is stopped afterwards, unless it was running before.
 .PHONY: test
-test: setup examples stores check ## All checks and all tests
-	@echo "· running every test ($(WORKERS) workers)"
+test: check ## All checks and all tests; root on Debian, for the cluster's (or SLIPWAY_TEST_KUBECONFIG)
+	@kept=$${SLIPWAY_TEST_KUBECONFIG:-$$($(RIG) status > /dev/null && echo kept)}; \
+	$(MAKE) --no-print-directory test-cluster; status=$$?; \
+	[ -n "$$kept" ] || $(MAKE) --no-print-directory cluster-down || exit; \
+	exit $$status
+	@$(MAKE) --no-print-directory test-laptop
+
+.PHONY: test-laptop
+test-laptop: setup examples stores ## All tests but those on a real Kubernetes
+	@echo "· running the tests that need no cluster ($(WORKERS) workers)"
 	@$(PYTEST) $(SPREAD) $(COVERAGE) --ignore=tests/cluster tests
 
 .PHONY: check
@@ -81,7 +91,7 @@ test-engine: setup examples stores ## Tests on the running laptop engine only
 RIG := PYTHONPATH=tests/cluster:tests/support:images $(RUN) python -m rig
 
 .PHONY: cluster
-cluster: setup ## Build (once, 15 minutes) and start it; prints what to export
+cluster: setup ## Build (once, 18 minutes) and start it; prints what to export
 	@$(RIG) up
 
 .PHONY: images
@@ -105,12 +115,13 @@ cluster-reset: setup ## Remove what tests made in it
 	@$(RIG) reset
 
 # On another cluster there is no node of ours to give images to, and no audit log to read.
-OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,images cluster)
+OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,cluster images)
 OWN_TESTS := test_whole.py test_serving_troubles.py test_zz_rights.py test_chart.py test_chart_rendering.py test_platform.py
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 
 .PHONY: test-cluster
 test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
+	@echo "· running the tests on the cluster"
 	@$(PYTEST) -q $(LEFT_OUT) tests/cluster
 
 ##@ Measure
