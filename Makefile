@@ -120,7 +120,7 @@ OWN_TESTS := test_whole.py test_serving_troubles.py test_zz_rights.py test_chart
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 
 .PHONY: test-cluster
-test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
+test-cluster: setup $(OWN_CLUSTER) examples stores ## Tests on the real Kubernetes
 	@echo "· running the tests on the cluster"
 	@$(PYTEST) -q $(LEFT_OUT) tests/cluster
 
