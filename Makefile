@@ -61,6 +61,7 @@ setup: .venv/.synced ## Install everything that is needed, into .venv and ~/.cac
 .PHONY: test
 test: check ## All checks and all tests; root on Debian, for the cluster's (or SLIPWAY_TEST_KUBECONFIG)
 	@kept=$${SLIPWAY_TEST_KUBECONFIG:-$$($(RIG) status > /dev/null && echo kept)}; \
+	$(if $(SLIPWAY_TEST_KUBECONFIG),,$(MAKE) --no-print-directory cluster || exit;) \
 	$(MAKE) --no-print-directory test-cluster; status=$$?; \
 	[ -n "$$kept" ] || $(MAKE) --no-print-directory cluster-down || exit; \
 	exit $$status
@@ -120,7 +121,7 @@ OWN_TESTS := test_whole.py test_serving_troubles.py test_zz_rights.py test_chart
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 
 .PHONY: test-cluster
-test-cluster: setup $(OWN_CLUSTER) examples stores ## Tests on the real Kubernetes
+test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
 	@echo "· running the tests on the cluster"
 	@$(PYTEST) -q $(LEFT_OUT) tests/cluster
 

@@ -5,24 +5,29 @@ From Debian's packages, the locked packages of PyPI and this checkout, into
 `skopeo` read; `images.json` beside them tells each one's reference and digest.
 """
 
-import compileall
 import hashlib
 import json
 import os
-import py_compile
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from image_recipes import BASE_PACKAGES, DEBIAN, HOME, PYTHON, RECIPES, USER, Recipe
+from image_layers import ROOT, install_locked, install_own, run
+from image_recipes import (
+    BASE_PACKAGES,
+    DEBIAN,
+    ENVIRONMENT,
+    HOME,
+    PYTHON,
+    RECIPES,
+    USER,
+    Recipe,
+)
 from image_writer import write_image
 from store_programs import REGISTRY, REGISTRY_VERSION, installed
 
-ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("SLIPWAY_CACHE") or Path.home() / ".cache/slipway")
-_UNUSED = ("__pycache__", "tests", "test", "include")
 
 
 def find_folder() -> Path:
@@ -73,7 +78,7 @@ def build_base() -> Path:
     print("· building the base of images from Debian's packages …", flush=True)
     base.parent.mkdir(parents=True, exist_ok=True)
     unfinished = base.with_suffix(".new.tar")
-    _run(
+    run(
         "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}",
         "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -88,8 +93,8 @@ def _build(recipe: Recipe, base: Path, folder: Path) -> dict[str, str]:
     scratch = folder / f".{recipe.name}"
     shutil.rmtree(scratch, ignore_errors=True)
     packages, own = scratch / "packages", scratch / "own"
-    _install_locked(recipe, scratch, packages)
-    _install_own(recipe, scratch, own)
+    install_locked(recipe, packages)
+    install_own(recipe, own)
     archive = folder / f"{recipe.name}.tar"
     reference = f"localhost/slipway/{recipe.name}:{folder.name}"
     digest = write_image(
@@ -98,12 +103,7 @@ def _build(recipe: Recipe, base: Path, folder: Path) -> dict[str, str]:
         [base, packages, own],
         entrypoint=[f"{HOME}/bin/{next(iter(recipe.programs))}"],
         user=USER,
-        environment={
-            "PATH": f"{HOME}/bin:/usr/local/bin:/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
-        },
+        environment=ENVIRONMENT,
     )
     shutil.rmtree(scratch)
     return {"file": archive.name, "reference": reference, "digest": digest}
@@ -121,73 +121,12 @@ def _build_registry(folder: Path) -> dict[str, str]:
     return {"file": archive.name, "reference": reference, "digest": digest}
 
 
-def _install_locked(recipe: Recipe, scratch: Path, layer: Path) -> None:
-    """The third-party packages, exactly as locked, with their hashes."""
-    scratch.mkdir()
-    wanted = scratch / "requirements.txt"
-    extras = [word for extra in recipe.extras for word in ("--extra", extra)]
-    leave_out = [word for name in recipe.leave_out for word in ("--no-emit-package", name)]
-    _uv(
-        "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-header", "-q",
-        "--package", recipe.package, *extras, *leave_out, "-o", str(wanted),
-    )  # fmt: skip
-    _install(layer, "-r", str(wanted), "--require-hashes")
-
-
-def _install_own(recipe: Recipe, scratch: Path, layer: Path) -> None:
-    """Our own distribution, and the virtual environment around both."""
-    wheels = scratch / "wheels"
-    _uv("build", "--wheel", "-q", "--package", recipe.package, "-o", str(wheels))
-    (wheel,) = wheels.glob("*.whl")
-    _install(layer, str(wheel))
-    home = layer / HOME.lstrip("/")
-    (home / "bin").mkdir(exist_ok=True)
-    (home / "bin/python").symlink_to("/usr/bin/python3")
-    (home / "pyvenv.cfg").write_text(
-        f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {PYTHON}\n"
-    )
-    for name, target in recipe.programs.items():
-        module, _, function = target.partition(":")
-        program = home / "bin" / name
-        program.write_text(
-            f"#!{HOME}/bin/python -P\nimport sys\n\nfrom {module} import {function}\n\n"
-            f"sys.exit({function}())\n"
-        )
-        program.chmod(0o755)
-
-
-def _install(layer: Path, *what: str) -> None:
-    site = layer / HOME.lstrip("/") / f"lib/python{PYTHON}/site-packages"
-    _uv(
-        "pip", "install", "-q", "--no-deps", "--no-build", "--python", sys.executable,
-        "--target", str(site), *what,
-    )  # fmt: skip
-    shutil.rmtree(site / "bin", ignore_errors=True)
-    for folder in [path for path in site.rglob("*") if path.is_dir() and path.name in _UNUSED]:
-        shutil.rmtree(folder, ignore_errors=True)
-    # Bytecode that asks nobody for times: the root is read-only, and the layer comes out the same.
-    compileall.compile_dir(
-        site, quiet=2, stripdir=str(layer),
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=0,
-    )  # fmt: skip
-
-
 def _remove_older(folder: Path) -> None:
     """Images of former checkouts take a gigabyte each."""
     whole = [path.parent for path in folder.parent.glob("*/images.json")]
     others = [path for path in whole if path != folder]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-1]:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _uv(*words: str) -> None:
-    _run(sys.executable, "-m", "uv", *words)
-
-
-def _run(*words: str) -> None:
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"\n{done.stderr.strip()}\nCannot build images: {' '.join(words[:4])} …")
 
 
 if __name__ == "__main__":

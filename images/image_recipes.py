@@ -1,4 +1,4 @@
-"""What is in each image: the one source for `image_build.py` and the chart's defaults."""
+"""What is in each image: the one source for `image_build.py` and the Dockerfile."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,12 @@ PYTHON = "3.11"  # what that Debian has
 BASE_PACKAGES = ("python3", "ca-certificates", "libgomp1")
 HOME = "/opt/slipway"  # a virtual environment
 USER = "65532:65532"
+ENVIRONMENT = {
+    "PATH": f"{HOME}/bin:/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
