@@ -216,12 +216,37 @@ class Cluster:
                 "ownerReferences": obj["metadata"]["ownerReferences"],
             }
             if "spec" in obj:
+                scaled = (found.get("spec") or {}).get("replicas")
                 found["spec"] = obj["spec"]
+                if obj["kind"] == "Deployment":
+                    self._count(found, scaled)
                 self._default(found)
             if found.get("spec") != before:
                 found["metadata"]["generation"] += 1
         if obj["kind"] == "HTTPRoute":
             self._log_route(obj)
+
+    def scale(self, name: str, replicas: int, *, manager: str) -> None:
+        """Write a Deployment's number of pods by its subresource `scale`."""
+        deployment = self.objects[("Deployment", name)]
+        deployment["spec"]["replicas"] = replicas
+        deployment["metadata"]["generation"] += 1
+        entry = {
+            "manager": manager,
+            "operation": "Update",
+            "subresource": "scale",
+            "fieldsV1": {"f:spec": {"f:replicas": {}}},
+        }
+        deployment["metadata"]["managedFields"] = [entry]
+
+    def _count(self, deployment: Json, scaled: int | None) -> None:
+        """Who applies a number owns it; who applies none leaves it to whoever does."""
+        if "replicas" in deployment["spec"]:
+            if deployment["spec"]["replicas"] != scaled:
+                deployment["metadata"].pop("managedFields", None)
+        else:
+            assert deployment["metadata"].get("managedFields"), "nobody's number goes back to 1"
+            deployment["spec"]["replicas"] = scaled
 
     def _default(self, obj: Json) -> None:
         """What a server adds by itself."""

@@ -121,6 +121,7 @@ def _conclude(world: World, outcome: Outcome, *, refusal: Refusal | None) -> Pla
             },
             addresses=_find_addresses(world, outcome),
             replicas=outcome.replicas,
+            autoscaled=outcome.autoscaled,
             holding=outcome.build is None,
             now=world.now,
         )

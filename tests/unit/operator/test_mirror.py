@@ -66,6 +66,17 @@ def test_the_servers_bookkeeping_is_not_kept() -> None:
     assert kept["metadata"]["name"] == "a"
 
 
+def test_who_scales_is_kept_of_the_servers_bookkeeping() -> None:
+    mirror = Mirror()
+    obj = made("a")
+    scaling = {"manager": "kube-controller-manager", "subresource": "scale"}
+    obj["metadata"]["managedFields"] = [{"manager": "kubectl"}, scaling]
+    mirror.put(obj)
+    kept = mirror.find("Pod", "n", "a")
+    assert kept is not None
+    assert kept["metadata"]["managedFields"] == [scaling]
+
+
 def test_a_family_changes_with_its_label() -> None:
     mirror = Mirror()
     mirror.put(made("a", owner="m"))

@@ -59,6 +59,7 @@ class Account:
     retired_at: Mapping[str, datetime]
     addresses: Addresses | None
     replicas: int
+    autoscaled: Mapping[str, int]
     holding: bool
     now: datetime
 
@@ -178,7 +179,9 @@ def _render_revision(
         artifact=build.artifact if build else None,
         runtime=build.runtime if build else None,
         ready=state.ready if state else 0,
-        desired=(state.desired if state else 0) if gone else account.replicas,
+        desired=(state.desired if state else 0)
+        if gone
+        else account.autoscaled.get(revision, account.replicas),
         verified_at=verified_at,
         retired_at=render_instant(retired_at) if retired_at else None,
     )

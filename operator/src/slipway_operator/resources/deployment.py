@@ -60,9 +60,10 @@ Json = dict[str, Any]
 
 
 def build_deployment(
-    *, owner: Owner, snapshot: Snapshot, replicas: int, progress_deadline_seconds: int
+    *, owner: Owner, snapshot: Snapshot, replicas: int | None, progress_deadline_seconds: int
 ) -> Json:
-    """The Deployment `NAME-rHASH10` with `replicas` pods."""
+    """The Deployment `NAME-rHASH10` with `replicas` pods; None: an autoscaler counts them."""
+    counted = {} if replicas is None else {"replicas": replicas}
     revision = snapshot.revision
     labels = owner.labels(revision=revision, component=Component.SERVE)
     return {
@@ -74,7 +75,7 @@ def build_deployment(
             annotations={ANNOTATION_SNAPSHOT: render_snapshot(snapshot)},
         ),
         "spec": {
-            "replicas": replicas,
+            **counted,
             "revisionHistoryLimit": 1,
             "progressDeadlineSeconds": max(progress_deadline_seconds, 1),
             "selector": {"matchLabels": owner.revision_selector(revision)},

@@ -9,6 +9,7 @@ from slipway_operator.api.errors import SpecError
 from slipway_operator.decide.health import Health, assess_revision
 from slipway_operator.decide.retirement import decide_retirements
 from slipway_operator.decide.verdicts import Finding
+from slipway_operator.state.autoscaled import count_autoscaled
 from slipway_operator.state.observed import (
     Json,
 )
@@ -22,7 +23,8 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
     desired: list[Json] = []
     health: dict[str, Health] = {}
     needed = sorted(world.in_slots | ({world.stable} if world.stable else set()))
-    counts = {row.hash: row.desired for row in world.before.revisions}
+    autoscaled = count_autoscaled(world.states)
+    counts = {row.hash: row.desired for row in world.before.revisions} | autoscaled
     for revision in needed:
         state = world.states.get(revision)
         if state is None:
@@ -35,7 +37,8 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
             now=world.now,
         )
         if state.snapshot is not None:
-            desired += build_revision(world, state.snapshot, replicas=replicas)
+            ours = None if revision in autoscaled else replicas
+            desired += build_revision(world, state.snapshot, replicas=ours)
     named = " ".join(
         error.message if error.path in error.message else f"{error.path}: {error.message}"
         for error in errors
@@ -60,4 +63,5 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
         health=health,
         retired=retired,
         replicas=counts.get(world.stable or "", stable.desired if stable else REPLICAS),
+        autoscaled=autoscaled,
     )

@@ -17,7 +17,7 @@ def build_revision(
     world: World,
     snapshot: Snapshot,
     *,
-    replicas: int,
+    replicas: int | None,
     progress_deadline_seconds: int = PROGRESS_DEADLINE_SECONDS,
     protected: bool = True,
 ) -> list[Json]:

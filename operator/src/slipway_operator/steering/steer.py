@@ -26,6 +26,7 @@ from slipway_operator.resources.build_job import build_build_job
 from slipway_operator.resources.deployment import build_deployment
 from slipway_operator.resources.service import build_model_service
 from slipway_operator.routing.gateway_api import build_route
+from slipway_operator.state.autoscaled import count_autoscaled
 from slipway_operator.state.build_run import observe_build_run
 from slipway_operator.state.canonical import SHORT
 from slipway_operator.state.identity import (
@@ -51,6 +52,8 @@ from slipway_operator.steering.world import Outcome, World
 def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Outcome:
     """Everything that a valid spec asks for."""
     replicas = REPLICAS if spec.replicas is None else spec.replicas
+    # A number that the spec states counts more than an autoscaler of one revision's Deployment.
+    autoscaled = count_autoscaled(world.states) if spec.replicas is None else {}
     inputs = compute_inputs(model=spec.model, resolved=world.before.model)
     build = _decide_build(world, inputs=inputs, observed=observed)
     asked = None
@@ -67,7 +70,7 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
     health = {
         revision: assess_revision(
             state=state,
-            replicas=replicas,
+            replicas=autoscaled.get(revision, replicas),
             progress_deadline_seconds=spec.rollout.progress_deadline_seconds,
             now=world.now,
         )
@@ -100,7 +103,7 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
             desired += build_revision(
                 world,
                 snapshot,
-                replicas=replicas,
+                replicas=None if revision in autoscaled else replicas,
                 progress_deadline_seconds=spec.rollout.progress_deadline_seconds,
                 protected=revision in protected,
             )
@@ -135,6 +138,7 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
         health=health,
         retired=retired,
         replicas=replicas,
+        autoscaled=autoscaled,
         waits=(
             build.requeue_after_seconds,
             *(retirement.seconds_left for retirement in retired.values()),

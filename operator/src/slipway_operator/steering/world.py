@@ -76,6 +76,7 @@ class Outcome:
     health: Mapping[str, Health] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)
     replicas: int = REPLICAS
+    autoscaled: Mapping[str, int] = field(default_factory=dict)
     waits: tuple[float | None, ...] = ()
 
 

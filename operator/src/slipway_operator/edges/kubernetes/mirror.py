@@ -8,6 +8,7 @@ drops what was deleted while nobody watched.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from slipway_operator.state.autoscaled import list_scalings
 from slipway_operator.state.identity import LABEL_UID
 
 Object = Mapping[str, Any]
@@ -105,11 +106,14 @@ def read_version(obj: Object) -> int:
 
 
 def _without_bookkeeping(obj: Object) -> Object:
-    """The object without the server's record of who wrote what: half its size, and never read."""
+    """The object without the server's record of who wrote what, which is half its size; only who
+    scales it is read."""
     metadata = obj["metadata"]
     if "managedFields" not in metadata:
         return obj
     kept = {name: value for name, value in metadata.items() if name != "managedFields"}
+    if scalings := list(list_scalings(obj)):
+        kept["managedFields"] = scalings
     return {**obj, "metadata": kept}
 
 
