@@ -13,16 +13,10 @@ import pytest
 
 import behaviour_models as models
 from cluster_access import Cluster, Namespace, Object
-from cluster_installation import (
-    Images,
-    give_credentials,
-    load_images,
-    operator_config,
-    start_registry,
-)
+from cluster_installation import Images, give_credentials, operator_config
 from cluster_looks import condition
 from cluster_models import model_of, wait_up_to_date
-from cluster_operator import Operator, install_account, running_operator
+from cluster_operator import Operator, running_operator
 from rig.node import containerd_command
 from rig.places import find_places
 from store_servers import Store
@@ -31,20 +25,9 @@ MEMORY = "6Gi"  # more than any container of a build has
 
 
 @pytest.fixture(scope="module")
-def images() -> Images:
-    return load_images()
-
-
-@pytest.fixture(scope="module")
 def late(images: Images) -> str:
     """A name for the native image that the node does not have."""
     return f"localhost/slipway/late@{images.native.partition('@')[2]}"
-
-
-@pytest.fixture(scope="module")
-def registry(cluster: Cluster) -> Store:
-    install_account(cluster)
-    return start_registry(cluster)
 
 
 @pytest.fixture(scope="module")

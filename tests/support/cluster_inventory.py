@@ -1,0 +1,26 @@
+"""Everything that a namespace holds, of every kind that the API server knows."""
+
+from cluster_access import Cluster, Namespace, Object
+
+# Events tell what was, also of what is gone. Measures of pods are no objects: they fade later.
+_PASSING = frozenset({"Event", "PodMetrics"})
+
+
+def list_kinds(cluster: Cluster) -> str:
+    """The kinds of namespaced objects, as `kubectl get` takes them."""
+    told = cluster.kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name")
+    return ",".join(told.split())
+
+
+def list_everything(namespace: Namespace) -> list[Object]:
+    """Every object of a namespace, Events as well."""
+    return list(namespace.list(list_kinds(namespace.cluster)))
+
+
+def name_everything(namespace: Namespace) -> set[tuple[str, str]]:
+    """Kind and name of everything in a namespace, but for what passes by itself."""
+    return {
+        (obj["kind"], obj["metadata"]["name"])
+        for obj in list_everything(namespace)
+        if obj["kind"] not in _PASSING
+    }
