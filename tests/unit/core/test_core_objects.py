@@ -187,6 +187,18 @@ def test_a_spoiled_snapshot_is_not_believed(cluster: Cluster, spoil: Any) -> Non
         pytest.param({"memory": "1Gi"}, {}, [".memory"], id="no limit"),
         pytest.param({"size": "1024Mi"}, {"size": "1Gi"}, [".size"], id="words are no amounts"),
         pytest.param({"b": 1, "a": 1}, {}, [".a", ".b"], id="in order"),
+        pytest.param(
+            {"selector": {"a": "1"}},
+            {"selector": {"a": "1", "b": "2"}},
+            [".selector.b"],
+            id="a selection narrowed",
+        ),
+        pytest.param(
+            {"podSelector": {}},
+            {"podSelector": {"matchLabels": {"a": "1"}}},
+            [".podSelector.matchLabels"],
+            id="everything narrowed",
+        ),
     ],
 )
 def test_a_diff_finds_what_is_ours_and_otherwise(

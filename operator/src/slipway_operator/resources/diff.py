@@ -1,8 +1,8 @@
 """Whether a child must be written: desired compared with observed, in a fixed order.
 
-What is desired must be there; what a server or somebody else added beside it is left alone. What
-*we* stopped wanting is found by the hash of what was applied last, since absence cannot be
-compared.
+What is desired must be there; what a server or somebody else added beside it is left alone, but
+for what selects: one label more is another selection. What *we* stopped wanting is found by the
+hash of what was applied last, since absence cannot be compared.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,13 +30,17 @@ _MERGE_KEYS: Final = {
     "ownerReferences": "uid",
     "imagePullSecrets": "name",
 }
+# Kubernetes sees these as one value each, whoever wrote them last.
+_WHOLE: Final = frozenset(
+    {"selector", "podSelector", "namespaceSelector", "matchLabels", "nodeSelector"}
+)
 _QUANTITIES: Final = frozenset({"cpu", "memory", "ephemeral-storage", "sizeLimit"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One place where the observed object is not as desired. `observed` is None when it is
-    absent."""
+    absent, `desired` when it should be."""
 
     path: str
     desired: Any
@@ -68,6 +72,9 @@ def _diff(desired: Any, observed: Any, *, path: str) -> Iterator[Difference]:
             return
         for key in sorted(desired):
             yield from _diff(desired[key], observed.get(key), path=f"{path}.{key}")
+        if path.rpartition(".")[2] in _WHOLE:
+            for key in sorted(observed.keys() - desired.keys()):
+                yield Difference(path=f"{path}.{key}", desired=None, observed=observed[key])
     elif isinstance(desired, list | tuple):
         yield from _diff_list(desired, observed, path=path)
     elif not _is_equal(desired, observed, path=path):
