@@ -26,6 +26,7 @@ from cluster_installation import (
     start_registry,
     trained,
 )
+from cluster_inventory import name_everything
 from cluster_models import ask, gateway_url, model_of, wait_up_to_date
 from cluster_operator import install_account
 from store_servers import Store
@@ -107,6 +108,7 @@ def test_the_plugin_says_and_does_what_the_command_does_on_a_laptop(
 ) -> None:
     """`kubectl slipway`, from the first apply to the last delete."""
     give_credentials(namespace)
+    before = name_everything(namespace)
     plugin = Plugin(namespace)
     rows = tmp_path / "rows.json"
     rows.write_text('[{"age": 70.0, "income": 3.0}, {"age": 20.0, "income": 1.0}]')
@@ -115,6 +117,7 @@ def test_the_plugin_says_and_does_what_the_command_does_on_a_laptop(
     applied = plugin.run("apply", "-f", "-", "--wait", given=json.dumps(document))
     assert applied.returncode == 0, applied.stderr
     assert "modeldeployment.slipway.dev/told applied" in applied.stdout
+    assert "Secret" in {kind for kind, _ in name_everything(namespace) - before}, "the tokens"
     line = plugin.run("get", "told").stdout.splitlines()[1].split()
     assert line[:4] == ["told", f"http://told.{namespace.name}.{MODELS_DOMAIN}", "True", "Serving"]
     assert "Built" in plugin.run("describe", "told").stdout
@@ -135,6 +138,7 @@ def test_the_plugin_says_and_does_what_the_command_does_on_a_laptop(
     assert "spec.model.uri" in denied.stderr
     assert "deleted from the cluster at" in plugin.run("delete", "told").stdout
     assert plugin.run("get", "told").returncode == 3
+    namespace.wait("the tokens are gone as well", lambda: name_everything(namespace) == before)
 
 
 class Plugin:

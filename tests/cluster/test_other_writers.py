@@ -13,6 +13,7 @@ from cluster_operator import Operator
 from store_servers import Store
 
 SERVING = "slipway.dev/component=serve"
+STRAY = '{"spec":{"selector":{"stray":"yes"}}}'
 
 
 @pytest.fixture
@@ -51,6 +52,8 @@ def test_an_autoscaler_keeps_its_number_and_others_their_marks_while_edits_are_p
         return namespace.get("deployment", deployment)
 
     asked = look()["spec"]
+    marked = [("deployment", deployment)]
+    marked += [(kind, "churn") for kind in ("service", "serviceaccount", "httproute")]
     # a hand that scales is put back
     namespace.kubectl("scale", "deployment", deployment, "--replicas=3")
     namespace.wait("one pod is asked for again", lambda: look()["spec"]["replicas"] == 1)
@@ -61,12 +64,7 @@ def test_an_autoscaler_keeps_its_number_and_others_their_marks_while_edits_are_p
     )
     told = count_corrections(namespace)
     # marks of other controllers
-    for kind, name in (
-        ("deployment", deployment),
-        ("service", "churn"),
-        ("serviceaccount", "churn"),
-        ("httproute", "churn"),
-    ):
+    for kind, name in marked:
         theirs = ("--field-manager=other", "other.example/mark=theirs")
         namespace.kubectl("annotate", kind, name, *theirs)
         namespace.kubectl("label", kind, name, *theirs)
@@ -86,18 +84,15 @@ def test_an_autoscaler_keeps_its_number_and_others_their_marks_while_edits_are_p
     found = look()
     assert found["spec"]["replicas"] == 2
     assert find_counters(namespace, deployment) == {"kube-controller-manager"}
-    for kind, name in (
-        ("deployment", deployment),
-        ("service", "churn"),
-        ("serviceaccount", "churn"),
-        ("httproute", "churn"),
-    ):
+    for kind, name in marked:
         metadata = namespace.get(kind, name)["metadata"]
         assert metadata["annotations"]["other.example/mark"] == "theirs"
         assert metadata["labels"]["other.example/mark"] == "theirs"
-
-
-STRAY = '{"spec":{"selector":{"stray":"yes"}}}'
+    # the model's own number takes it back
+    namespace.kubectl("delete", "hpa", "churn")
+    namespace.kubectl("scale", "md", "churn", "--replicas=1")
+    namespace.wait("there is one", lambda: look()["spec"]["replicas"] == 1)
+    assert namespace.get("md", "churn")["spec"]["replicas"] == 1
 
 
 def find_counters(namespace: Namespace, deployment: str) -> set[str]:

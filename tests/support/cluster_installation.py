@@ -25,7 +25,8 @@ from store_servers import Store
 REGISTRY_HOST = f"registry.{SYSTEM}.svc:5000"
 MODELS_DOMAIN = "models.example"
 GATEWAY = {"name": "slipway", "namespace": "envoy-gateway-system"}
-_LOGIN = {"username": "slipway", "password": "planted-registry-4711"}
+PASSWORD = "planted-registry-4711"
+_LOGIN = {"username": "slipway", "password": PASSWORD}
 _IMAGE = f"localhost/registry:{REGISTRY_VERSION}"
 
 

@@ -13,8 +13,8 @@ def list_kinds(cluster: Cluster) -> str:
 
 
 def list_everything(namespace: Namespace) -> list[Object]:
-    """Every object of a namespace, Events as well."""
-    return list(namespace.list(list_kinds(namespace.cluster)))
+    """Every object of a namespace, Events as well, with who wrote what."""
+    return list(namespace.list(list_kinds(namespace.cluster), "--show-managed-fields"))
 
 
 def name_everything(namespace: Namespace) -> set[tuple[str, str]]:
