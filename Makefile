@@ -117,13 +117,18 @@ cluster-reset: setup ## Remove what tests made in it
 
 # On another cluster there is no node of ours to give images to, and no audit log to read.
 OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,cluster images)
-OWN_TESTS := test_whole.py test_serving_troubles.py test_zz_rights.py test_chart.py test_chart_rendering.py test_platform.py
+OWN_TESTS := test_chart.py test_chart_rendering.py test_delete.py test_exposure.py test_other_writers.py test_platform.py \
+	test_quiet.py test_serving_troubles.py test_whole.py test_zz_rights.py
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 
 .PHONY: test-cluster
 test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
 	@echo "· running the tests on the cluster"
 	@$(PYTEST) -q $(LEFT_OUT) tests/cluster
+
+.PHONY: quiet
+quiet: setup stores images cluster ## Watch MODELS=50 ready models for MINUTES=30: the operator writes nothing
+	@SLIPWAY_QUIET_MODELS=$(or $(MODELS),50) SLIPWAY_QUIET_MINUTES=$(or $(MINUTES),30) $(PYTEST) -q --timeout=0 tests/cluster/test_quiet.py
 
 ##@ Measure
 .PHONY: fuzz-onnx

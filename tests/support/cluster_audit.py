@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from slipway_operator.edges.kubernetes.permissions import Permission
 
 Right = tuple[str, str, str]  # verb, API group, resource (or resource/part)
 _CREATED = 201
+_READS = frozenset({"get", "list", "watch"})
 
 
 def list_granted(permissions: Iterable[Permission]) -> set[Right]:
@@ -49,3 +51,30 @@ def _read_rights(entry: dict[str, Any]) -> Iterator[Right]:
     # An object that is applied and was not there needs the right to create it as well.
     if verb == "patch" and (entry.get("responseStatus") or {}).get("code") == _CREATED:
         yield "create", group, resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """One write that the operator asked for, whatever became of it."""
+
+    verb: str
+    resource: str
+    place: str  # NAMESPACE/NAME
+
+
+def read_writes(audit: Path, namespace: str, *, after: int) -> list[Write]:
+    """What the operator of a namespace wrote since the audit log had so many bytes."""
+    user = f"system:serviceaccount:{namespace}:{ACCOUNT}"
+    with audit.open() as lines:
+        lines.seek(after)
+        entries = [json.loads(line) for line in lines if user in line and line.endswith("\n")]
+    return [
+        Write(
+            verb=entry["verb"],
+            resource=about.get("resource", entry["requestURI"]),
+            place=f"{about.get('namespace', '')}/{about.get('name', '')}",
+        )
+        for entry in entries
+        if entry["user"].get("username") == user and entry["verb"] not in _READS
+        for about in [entry.get("objectRef") or {}]
+    ]
