@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cluster_access import Cluster, Namespace, Object, Refused
+from cluster_inventory import list_models
 from cluster_looks import CONFIG, URI, children, condition, kinds_of, model
 from cluster_operator import SYSTEM, Operator, install_account, running_operator, write_kubeconfig
 
@@ -52,6 +53,22 @@ def test_deleted_in_the_middle_of_a_build_nothing_is_left(
     namespace.wait("everything is gone", lambda: not children(namespace))
     namespace.apply(model())
     namespace.wait("it is built again", lambda: "Pod" in kinds_of(namespace))
+
+
+def test_made_again_within_a_second_in_the_middle_of_a_build_it_has_its_own(
+    operator: Operator, namespace: Namespace
+) -> None:
+    namespace.apply(model())
+    namespace.wait("there is a pod", lambda: "Pod" in kinds_of(namespace))
+    began = time.monotonic()
+    namespace.kubectl("delete", "md", "churn")
+    namespace.apply(model())
+    assert time.monotonic() - began < 1
+    uid = namespace.get("md", "churn")["metadata"]["uid"]
+    namespace.wait(
+        "there is a pod, and all is of the second",
+        lambda: "Pod" in kinds_of(namespace) and list_models(namespace) == {uid},
+    )
 
 
 def test_a_child_that_was_edited_by_hand_is_put_back(

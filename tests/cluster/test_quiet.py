@@ -38,7 +38,9 @@ def test_an_operator_with_ready_models_writes_nothing_but_its_lease(
     assert len(list_writes(beginning)) > 5 * (MODELS - 1), "writes are seen in the audit log"
     assert len(namespace.list("jobs")) == 1
 
-    cluster.wait("all is told", lambda: is_silent(seconds=3))
+    cluster.wait(
+        "all is told", lambda: is_silent(seconds=3), story=lambda: f"{list_writes(beginning)[-20:]}"
+    )
     before = audited()
     time.sleep(MINUTES * 60)
     assert list_writes(before) == []

@@ -16,7 +16,7 @@ import behaviour_models as models
 from behaviour_load import Load
 from cluster_access import Cluster, Namespace
 from cluster_installation import MODELS_DOMAIN, give_credentials, trained
-from cluster_inventory import list_everything, name_everything
+from cluster_inventory import list_models, name_everything
 from cluster_models import ask, gateway_url, model_of, wait_up_to_date
 from cluster_operator import Operator
 from store_servers import Store
@@ -145,17 +145,8 @@ def test_deleted_and_made_again_within_a_second_it_is_another(
     assert time.monotonic() - began < 1, "of the first one much is still there"
     second = wait_up_to_date(namespace, "again")["metadata"]["uid"]
     assert first != second
-    namespace.wait("nothing is left of the first", lambda: list_owners(namespace) == {second})
+    namespace.wait("nothing is left of the first", lambda: list_models(namespace) == {second})
     rows = models.table(4)
     address = namespace.get("service", "again")["spec"]["clusterIP"]
     assert len(ask(f"http://{address}", rows)) == len(rows)
-    assert list_owners(namespace) == {second}
-
-
-def list_owners(namespace: Namespace) -> set[str]:
-    """The uids of the models whose something is there: children and all that hangs on them."""
-    return {
-        uid
-        for obj in list_everything(namespace)
-        if (uid := (obj["metadata"].get("labels") or {}).get("slipway.dev/uid"))
-    }
+    assert list_models(namespace) == {second}

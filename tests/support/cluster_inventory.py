@@ -1,6 +1,7 @@
 """Everything that a namespace holds, of every kind that the API server knows."""
 
 from cluster_access import Cluster, Namespace, Object
+from slipway_operator.state.identity import LABEL_UID
 
 # Events tell what was, also of what is gone. Measures of pods are no objects: they fade later.
 _PASSING = frozenset({"Event", "PodMetrics"})
@@ -23,4 +24,13 @@ def name_everything(namespace: Namespace) -> set[tuple[str, str]]:
         (obj["kind"], obj["metadata"]["name"])
         for obj in list_everything(namespace)
         if obj["kind"] not in _PASSING
+    }
+
+
+def list_models(namespace: Namespace) -> set[str]:
+    """The uids of the models of which anything is there: children, and all that hangs on them."""
+    return {
+        uid
+        for obj in list_everything(namespace)
+        if (uid := (obj["metadata"].get("labels") or {}).get(LABEL_UID))
     }
