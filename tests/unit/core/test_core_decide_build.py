@@ -291,3 +291,11 @@ def test_the_next_attempt_waits_for_room_too() -> None:
 def test_what_runs_already_is_not_held_up_by_others() -> None:
     decision = decide(run=run(), queue=Queue(others=7, most=2))
     assert decision.phase is BuildPhase.RUNNING
+
+
+def test_what_a_revision_knew_first_still_ended_with_its_job() -> None:
+    result = read_result(inputs=inputs(), facts=FACTS, fetched={})
+    succeeded = run(phase=RunPhase.SUCCEEDED, finished_at=NOW)
+    told = decide(known=result, run=succeeded, now=NOW + timedelta(hours=1)).build
+    assert told.finished_at == "2026-03-04T09:00:00Z"
+    assert decide(known=result).build.finished_at is None

@@ -112,6 +112,10 @@ def decide_build(
     # A result is final: neither its Job nor its source is asked again.
     frozen = read_frozen_result(inputs=inputs, build=before) or known
     if frozen is not None:
+        # A revision may know it before the status does: the Job still tells when it ended.
+        if before.finished_at is None and run is not None and run.finished_at is not None:
+            finished_at = render_instant(run.finished_at)
+            before = msgspec.structs.replace(before, finished_at=finished_at)
         return _done(frozen, before=before, job_name=job_name)
     # A Job that was not yet judged tells more than the status.
     if run is not None and (run.attempt > before.attempt or not _has_failed(before)):
