@@ -1,8 +1,11 @@
 """The Kubernetes API as five verbs on plain JSON, over the official client's asyncio side.
 
-No retry and no cache: a caller that fails is called again by its queue.
+No cache, and no retry but where the server asks to be asked later (429 with `Retry-After`), as
+client-go does: whatever wakes a model meanwhile must not ask again at once. Beyond that a caller
+that fails is called again by its queue.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +14,14 @@ from typing import Any, Final
 
 import aiohttp
 
+from slipway_operator.edges.clock import monotonic
 from slipway_operator.edges.kubernetes.resources import Resource
 
 Json = Mapping[str, Any]
 Object = dict[str, Any]
 TIMEOUT_SECONDS: Final = 15.0
 _PAGE: Final = 250
-_NOT_FOUND, _CONFLICT, _FORBIDDEN = 404, 409, 403
+_NOT_FOUND, _CONFLICT, _FORBIDDEN, _TOO_MANY = 404, 409, 403, 429
 
 
 class ApiRefused(Exception):
@@ -250,6 +254,30 @@ class KubernetesApi:
         body: Json | None = None,
         content: str = "application/json",
         within_seconds: float = TIMEOUT_SECONDS,
+    ) -> Object:
+        """Ask, and again when the server asked for time and there is as much."""
+        until = monotonic() + within_seconds
+        while True:
+            try:
+                return await self._ask_once(
+                    method, path, query=query, body=body, content=content,
+                    within_seconds=until - monotonic(),
+                )  # fmt: skip
+            except ApiRefused as refused:
+                wait = refused.retry_after_seconds
+                if refused.status != _TOO_MANY or wait is None or monotonic() + wait >= until:
+                    raise
+                await asyncio.sleep(wait)
+
+    async def _ask_once(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None,
+        body: Json | None,
+        content: str,
+        within_seconds: float,
     ) -> Object:
         headers = {"Accept": "application/json", "Content-Type": content}
         try:
