@@ -131,6 +131,10 @@ quiet: setup stores images cluster ## Watch MODELS=50 ready models for MINUTES=3
 	@SLIPWAY_QUIET_MODELS=$(or $(MODELS),50) SLIPWAY_QUIET_MINUTES=$(or $(MINUTES),30) $(PYTEST) -q --timeout=0 tests/cluster/test_quiet.py
 
 ##@ Measure
+.PHONY: campaign-crash
+campaign-crash: setup examples stores cluster images ## Kill the operator around every write of a life (docs/reliability.md)
+	@PYTHONPATH=tests/cluster:tests/support:images $(RUN) python tests/support/crash_campaign.py
+
 .PHONY: fuzz-onnx
 fuzz-onnx: setup ## Give 2,000 mutated ONNX files to the build (minutes)
 	@$(RUN) python tests/support/onnx_fuzz.py 2000

@@ -138,6 +138,7 @@ class Operator:
     kubeconfig: Path
     config: Mapping[str, Any]
     name: str = "operator-0"
+    options: tuple[str, ...] = ()
     process: "subprocess.Popen[bytes] | None" = None
     port: int = field(default_factory=_free_port)
     metrics_port: int = field(default_factory=_free_port)
@@ -153,7 +154,7 @@ class Operator:
         command = [
             str(Path(sys.executable).with_name("slipway-operator")), "run",
             "--config", str(settings), "--kubeconfig", str(self.kubeconfig),
-            "--port", str(self.port), "--metrics-port", str(self.metrics_port),
+            "--port", str(self.port), "--metrics-port", str(self.metrics_port), *self.options,
         ]  # fmt: skip
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
