@@ -26,7 +26,15 @@ from slipway_operator.edges.kubernetes.resources import MODEL
 NAME = "churn"
 # Made by others, by names drawn at random, or with nothing in them that an operator answers for.
 _OTHERS = frozenset(
-    {"ControllerRevision", "EndpointSlice", "Event", "Pod", "PodMetrics", "ReplicaSet"}
+    {
+        "ControllerRevision",
+        "Endpoints",
+        "EndpointSlice",
+        "Event",
+        "Pod",
+        "PodMetrics",
+        "ReplicaSet",
+    }
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _SILENCE_SECONDS = 3.0
