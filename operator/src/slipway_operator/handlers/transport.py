@@ -48,13 +48,27 @@ class Watches:
         Raises:
             Exception: whatever ended Kopf.
         """
-        running = asyncio.get_running_loop().run_in_executor(None, self._run)
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        ended.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+        def work() -> None:
+            error: BaseException | None = None
+            try:
+                self._run()
+            except BaseException as caught:  # an edge: whatever ends Kopf is told
+                error = caught
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_settle, ended, error)
+
+        # A daemon: a Kopf that does not end keeps no process from ending.
+        threading.Thread(target=work, name="kopf", daemon=True).start()
         try:
-            await asyncio.shield(running)
+            await asyncio.shield(ended)
         finally:
             self._stop.set()
-            if not running.done():
-                await asyncio.wait({running}, timeout=_END_SECONDS)
+            if not ended.done():
+                await asyncio.wait({ended}, timeout=_END_SECONDS)
 
     def _run(self) -> None:
         kopf.run(
@@ -67,6 +81,15 @@ class Watches:
             clusterwide=not self._namespaces,
             namespaces=sorted(self._namespaces),
         )
+
+
+def _settle(ended: "asyncio.Future[None]", error: BaseException | None) -> None:
+    if ended.done():
+        return
+    if error is None:
+        ended.set_result(None)
+    else:
+        ended.set_exception(error)
 
 
 def _hand_over(
