@@ -112,12 +112,14 @@ class Namespace:
             self.kubectl("get", "all"),
         ]
         for pod in self.list("pods"):
-            name = pod["metadata"]["name"]
-            try:
-                log = self.kubectl("logs", name, "--all-containers", "--tail=20")
-            except Refused as refused:
-                log = str(refused)
-            told.append(f"── log of {name}\n{log}")
+            name, spec = pod["metadata"]["name"], pod["spec"]
+            # one by one: a container that has not started yet would keep the others' logs away
+            for container in (*spec.get("initContainers", ()), *spec["containers"]):
+                try:
+                    log = self.kubectl("logs", name, "-c", container["name"], "--tail=30")
+                except Refused as refused:
+                    log = str(refused)
+                told.append(f"── log of {name} {container['name']}\n{log}")
         return "\n".join(told)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from cluster_access import Cluster, Namespace, Object
 from cluster_installation import give_credentials
 from cluster_inventory import list_everything, name_everything
+from cluster_looks import condition
 from cluster_models import wait_up_to_date
 from cluster_operator import Operator, write_kubeconfig
 from fault_proxy import FaultProxy
@@ -113,7 +114,7 @@ def lead_life(scene: Scene, harm: Callable[[FaultProxy, Operator], object]) -> O
             namespace.apply(scene.second)
             wait_up_to_date(namespace, NAME)
         namespace.kubectl("scale", "md", NAME, "--replicas=2")
-        namespace.wait("two answer", lambda: _count_replicas(namespace) == 2)
+        namespace.wait("two answer", lambda: _has_settled(namespace, replicas=2))
         _wait_silent(namespace, proxy)
         objects = dict(_flatten(namespace))
         namespace.kubectl("delete", "md", NAME)
@@ -128,9 +129,11 @@ def lead_life(scene: Scene, harm: Callable[[FaultProxy, Operator], object]) -> O
         )
 
 
-def _count_replicas(namespace: Namespace) -> int:
-    wait_up_to_date(namespace, NAME)
-    return int(namespace.get("md", NAME)["status"]["replicas"])
+def _has_settled(namespace: Namespace, *, replicas: int) -> bool:
+    """Whether all of so many pods answer and nothing is under way."""
+    found = wait_up_to_date(namespace, NAME)
+    progressing = condition(namespace, "Progressing")
+    return found["status"]["replicas"] == replicas and progressing.get("status") == "False"
 
 
 def _wait_silent(namespace: Namespace, proxy: FaultProxy) -> None:

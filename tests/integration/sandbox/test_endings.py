@@ -347,3 +347,11 @@ def test_a_child_that_ends_before_it_is_shut_in_leaves_nothing_behind(tmp_path: 
     assert child.process.returncode == -signal.SIGKILL
     assert not psutil.pid_exists(child.pid), "no zombie"
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_an_interrupt_is_not_taken_for_the_models_doing(tmp_path: Path) -> None:
+    child = spawn(target="time:sleep", argument=0.5, policy=probe_policy(tmp_path))
+    enforcement = child.wait_until_shut_in()
+    os.kill(child.pid, signal.SIGINT)
+    ended = child.wait(enforcement=enforcement, wall_seconds=30)
+    assert (ended.code, ended.finished, ended.problem) == (0, True, None)

@@ -7,6 +7,7 @@ one for the result go back over the status descriptor, which the parent reads as
 import errno
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -20,6 +21,8 @@ from slipway_runtime.sandbox.messages import Problem, Result, Start
 
 def main() -> int:
     """Run one target; the exit code is 0 also when the result is an error that was explained."""
+    # The parent decides when this ends; an interrupt in here would be taken for the model's doing.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     start = msgspec.json.decode(sys.stdin.buffer.read(), type=Start)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
