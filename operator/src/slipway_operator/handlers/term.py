@@ -5,6 +5,7 @@ that may not be listed means is told on every model.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
@@ -57,6 +58,7 @@ class Term:
         self._mirror, self._hearing = Mirror(), Hearing()
         self._heard_at = monotonic()
         self._is_missing_told: set[str] = set()
+        self._has_gap = asyncio.Event()
         self.is_listed = False
         self._reconciler = Reconciler(
             api=api,
@@ -95,15 +97,21 @@ class Term:
         return self._hearing.measure_silence(now=now)
 
     async def _list_again(self) -> None:
-        """Everything anew each minute: drops what was deleted while a watch was down."""
+        """Everything anew each minute, and after a gap: drops what was deleted in it."""
         while True:
+            self._has_gap.clear()
             try:
                 await self._list_all()
             except (ApiRefused, ApiUnreachable) as error:
                 log.warning("Listing failed, again in %g s: %s", RESTART_SECONDS, error)
                 await asyncio.sleep(RESTART_SECONDS)
                 continue
-            await asyncio.sleep(BLIND_SECONDS if self._reconciler.blindness else RELIST_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(
+                    BLIND_SECONDS if self._reconciler.blindness else RELIST_SECONDS
+                ):
+                    await self._has_gap.wait()
+                    await asyncio.sleep(RESTART_SECONDS)
 
     async def _list_all(self) -> None:
         await self._check_definition()
@@ -196,6 +204,9 @@ class Term:
 
     def _notice(self, change: str | None, obj: dict[str, Any]) -> None:
         self._heard_at = monotonic()
+        if change is None and self._hearing.has_heard(obj):
+            # A watch that was lost begins anew by a list, which does not tell what is gone.
+            self._has_gap.set()
         self._hearing.hear(obj, is_deleted=change == _DELETED)
         if change == _DELETED:
             self._mirror.drop(obj)

@@ -36,7 +36,7 @@ class Watches:
     def __init__(self, *, on_event: Told, login: Login, namespaces: tuple[str, ...]) -> None:
         """`on_event` is called in the loop that runs now; `namespaces` empty: everywhere."""
         loop = asyncio.get_running_loop()
-        self._stop = threading.Event()
+        self._loop, self._stop = asyncio.new_event_loop(), asyncio.Event()
         self._namespaces = namespaces
         self._registry = build_registry(
             on_event=lambda change, obj: _hand_over(loop, on_event, change, obj), login=login
@@ -55,7 +55,8 @@ class Watches:
         def work() -> None:
             error: BaseException | None = None
             try:
-                self._run()
+                with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                    runner.run(self._watch())
             except BaseException as caught:  # an edge: whatever ends Kopf is told
                 error = caught
             with contextlib.suppress(RuntimeError):
@@ -66,17 +67,20 @@ class Watches:
         try:
             await asyncio.shield(ended)
         finally:
-            self._stop.set()
+            with contextlib.suppress(RuntimeError):  # closed: it has ended
+                self._loop.call_soon_threadsafe(self._stop.set)
             if not ended.done():
                 await asyncio.wait({ended}, timeout=_END_SECONDS)
 
-    def _run(self) -> None:
-        kopf.run(
+    async def _watch(self) -> None:
+        await kopf.operator(
             registry=self._registry,
             settings=build_settings(),
             standalone=True,
             # Else Kopf asks for the user's name, which a container need not have, and ends.
             identity=_IDENTITY,
+            # Of the loop that Kopf runs in: for a thread's event it keeps another thread, which
+            # waits on when Kopf has ended by itself, and the loop's end with it, for ever.
             stop_flag=self._stop,
             clusterwide=not self._namespaces,
             namespaces=sorted(self._namespaces),

@@ -40,6 +40,10 @@ class Hearing:
         if key in self._untold and self._untold[key][0] <= version:
             del self._untold[key]
 
+    def has_heard(self, obj: Object) -> bool:
+        """Whether a watch told this object before, in whatever state."""
+        return _key(obj) in self._told
+
     def keep_only(self, kind: str, objects: tuple[Object, ...]) -> None:
         """Everything of a kind that is not listed is gone, told or not."""
         listed = {_key(obj) for obj in objects}
