@@ -24,6 +24,7 @@ _IDENTITY: Final = cast("Any", "slipway")  # of peers, which `standalone` has no
 _LONGEST_PAUSE: Final = 5.0
 _PAGE: Final = 250
 _END_SECONDS: Final = 10.0
+_LEFT: Final = ("watcher for ", "stop-flag waiter")  # tasks of Kopf, by its names
 
 
 class Watches:
@@ -123,9 +124,18 @@ def build_registry(*, on_event: Told, login: Login) -> kopf.OperatorRegistry:
         )
 
     kopf.on.login(registry=registry, id="login", errors=kopf.ErrorsMode.TEMPORARY)(log_in)
+    kopf.on.cleanup(registry=registry, id="end")(_end_what_is_left)
     for resource in (MODEL, *WATCHED):
         _watch(registry, resource, tell)
     return registry
+
+
+async def _end_what_is_left(**_: Any) -> None:
+    """When a watcher failed, Kopf leaves the others, which without its sessions never end."""
+    left = [task for task in asyncio.all_tasks() if task.get_name().startswith(_LEFT)]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _watch(registry: kopf.OperatorRegistry, resource: Resource, tell: Any) -> None:
