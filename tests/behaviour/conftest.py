@@ -1,11 +1,23 @@
-"""One engine for all stories of a file, each story with names of its own."""
+"""One place for all stories of a file, each story with names of its own.
 
+Stories that ask for a `user` are told of a laptop and, with SLIPWAY_TEST_PLACE=cluster, of a real
+Kubernetes; those that ask for a `laptop` are about what only that has: engine, disk, pages, files.
+"""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from behaviour_laptop import Laptop
+from behaviour_terminal import Terminal
+
+ON_CLUSTER = os.environ.get("SLIPWAY_TEST_PLACE", "laptop") == "cluster"
+if ON_CLUSTER:
+    from cluster_fixtures import cluster, images, operator, registry
+
+    __all__ = ["cluster", "images", "operator", "registry"]
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +28,40 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     yield engine
     engine.stop()
     assert engine.processes() == []
+
+
+@pytest.fixture(scope="module")
+def user(request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    """Who deploys models, wherever."""
+    if not ON_CLUSTER:
+        yield request.getfixturevalue("laptop")
+        return
+    from behaviour_cluster import OnCluster
+
+    request.getfixturevalue("operator")
+    with request.getfixturevalue("cluster").namespace() as made:
+        place = OnCluster(namespace=made, registry=request.getfixturevalue("registry"))
+        place.start()
+        yield place
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a cluster only the stories that are told of both."""
+    if not ON_CLUSTER:
+        return
+    here = Path(__file__).parent
+    kept = [
+        item
+        for item in items
+        if here not in item.path.parents
+        or (isinstance(item, pytest.Function) and is_of_both(item.fixturenames))
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def is_of_both(fixtures: list[str]) -> bool:
+    return "user" in fixtures and "laptop" not in fixtures
 
 
 @pytest.fixture(scope="session")

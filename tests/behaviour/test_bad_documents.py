@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import behaviour_models as models
-from behaviour_laptop import Laptop, deployment, is_true
+from behaviour_terminal import Terminal, deployment, is_true
 
 ROWS: dict[str, tuple[str | dict[str, Any], tuple[str, ...]]] = {
     "not YAML": ("kind: [ModelDeployment\n", ("line",)),
@@ -51,37 +51,37 @@ ROWS: dict[str, tuple[str | dict[str, Any], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("document", "words"), ROWS.values(), ids=ROWS.keys())
 def test_a_bad_document_is_refused_with_field_and_fix(
-    laptop: Laptop, document: str | dict[str, Any], words: tuple[str, ...]
+    user: Terminal, document: str | dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    said = laptop.apply(document)
+    said = user.apply(document)
     assert said.code == 1
     text = " ".join(said.err.split())
     for word in words:
         assert word in text
     assert "secret@" not in said.text
     # Nothing of it was kept.
-    assert laptop.run("get", "refused").code == 3
+    assert user.run("get", "refused").code == 3
 
 
-def test_every_mistake_is_reported_at_once(laptop: Laptop) -> None:
+def test_every_mistake_is_reported_at_once(user: Terminal) -> None:
     spec = {"replicas": -1, "serving": {"timeoutSeconds": "ten", "maxBatchRow": 3}}
-    text = laptop.apply(deployment("refused", "file:/m.joblib", **spec)).err
+    text = user.apply(deployment("refused", "file:/m.joblib", **spec)).err
     for path in ("spec.replicas", "spec.serving.timeoutSeconds", "spec.serving.maxBatchRow"):
         assert path in text
 
 
-def test_a_refused_edit_leaves_the_running_one_alone(laptop: Laptop, tmp_path: Path) -> None:
+def test_a_refused_edit_leaves_the_running_one_alone(user: Terminal, tmp_path: Path) -> None:
     path = models.regression(tmp_path / "model.joblib")
-    laptop.apply(deployment("kept", f"file:{path}"))
-    before = laptop.wait("kept", is_true("Ready"))
-    said = laptop.apply(deployment("kept", f"file:{path}", replicas="many"))
+    user.apply(user.document("kept", path))
+    before = user.wait("kept", is_true("Ready"))
+    said = user.apply(user.document("kept", path, replicas="many"))
     assert said.code == 1
-    after = laptop.get("kept")
+    after = user.get("kept")
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
-    assert laptop.post(after, "/predict", json=[{"age": 3.0, "income": 1.0}]).status_code == 200
+    assert user.post(after, "/predict", json=[{"age": 3.0, "income": 1.0}]).status_code == 200
 
 
-def test_a_file_that_is_not_there_is_named(laptop: Laptop) -> None:
-    said = laptop.run("apply", "-f", "nowhere.yaml")
+def test_a_file_that_is_not_there_is_named(user: Terminal) -> None:
+    said = user.run("apply", "-f", "nowhere.yaml")
     assert said.code in {1, 2}
     assert "nowhere.yaml" in said.err

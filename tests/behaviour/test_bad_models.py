@@ -16,47 +16,44 @@ import joblib
 import pytest
 
 import behaviour_models as models
-from behaviour_laptop import Laptop, condition, deployment, has_reason, is_true
+from behaviour_laptop import Laptop
+from behaviour_terminal import Terminal, condition, deployment, has_reason, is_true
 
 ZEROS = "sha256:" + "0" * 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bad:
-    """How to make it, what must be said, and which words the sentence must hold."""
+    """How to make its document, what must be said, and which words the sentence must hold."""
 
     make: Callable[[Path], dict[str, Any]]
     reason: str
     words: tuple[str, ...]
 
 
-def missing_file(folder: Path) -> dict[str, Any]:
-    return {"uri": f"file:{folder}/nowhere.joblib"}
-
-
 def other_digest(folder: Path) -> dict[str, Any]:
-    return {"uri": f"file:{models.regression(folder / 'model.joblib')}", "digest": ZEROS}
+    return {"path": models.regression(folder / "model.joblib"), "model": {"digest": ZEROS}}
 
 
 def truncated(folder: Path) -> dict[str, Any]:
     path = models.classifier(folder / "model.joblib")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    return {"uri": f"file:{path}"}
+    return {"path": path}
 
 
 def empty(folder: Path) -> dict[str, Any]:
     (folder / "model.joblib").write_bytes(b"")
-    return {"uri": f"file:{folder}/model.joblib"}
+    return {"path": folder / "model.joblib"}
 
 
 def a_web_page(folder: Path) -> dict[str, Any]:
     (folder / "model.joblib").write_text("<!DOCTYPE html><html><body>Sign in</body></html>")
-    return {"uri": f"file:{folder}/model.joblib"}
+    return {"path": folder / "model.joblib"}
 
 
 def not_a_model(folder: Path) -> dict[str, Any]:
     joblib.dump({"weights": [1, 2, 3]}, folder / "model.joblib")
-    return {"uri": f"file:{folder}/model.joblib"}
+    return {"path": folder / "model.joblib"}
 
 
 def unknown_class(folder: Path) -> dict[str, Any]:
@@ -67,33 +64,32 @@ def unknown_class(folder: Path) -> dict[str, Any]:
     )
     assert old in text
     (folder / "model.pkl").write_bytes(text.replace(old, new))
-    return {"uri": f"file:{folder}/model.pkl"}
+    return {"path": folder / "model.pkl"}
 
 
 def no_converter(folder: Path) -> dict[str, Any]:
     path = models.without_converter(folder / "model.joblib")
     samples = models.samples(folder / "samples.csv")
-    return {"uri": f"file:{path}", "runtime": "ONNX", "samples": {"uri": f"file:{samples}"}}
+    return {"path": path, "samples": samples, "model": {"runtime": "ONNX"}}
 
 
 def wrong_conversion(folder: Path) -> dict[str, Any]:
     path, samples = models.silently_wrong(folder)
-    return {"uri": f"file:{path}", "runtime": "ONNX", "samples": {"uri": f"file:{samples}"}}
+    return {"path": path, "samples": samples, "model": {"runtime": "ONNX"}}
 
 
 def samples_lack_a_column(folder: Path) -> dict[str, Any]:
     path = models.classifier(folder / "model.joblib")
     samples = models.samples(folder / "samples.csv", columns=["age"])
-    return {"uri": f"file:{path}", "samples": {"uri": f"file:{samples}"}}
+    return {"path": path, "samples": samples}
 
 
 def pickle_not_allowed(folder: Path) -> dict[str, Any]:
     path = models.classifier(folder / "model.joblib")
-    return {"uri": f"file:{path}", "unpickle": "Never"}
+    return {"path": path, "model": {"unpickle": "Never"}}
 
 
 ROWS = {
-    "no such file": Bad(make=missing_file, reason="ModelNotFound", words=("nowhere.joblib",)),
     "digest mismatch": Bad(make=other_digest, reason="DigestMismatch", words=(ZEROS[:20],)),
     "truncated file": Bad(make=truncated, reason="ModelUnreadable", words=("model.joblib",)),
     "empty file": Bad(make=empty, reason="ModelUnreadable", words=("empty",)),
@@ -117,60 +113,77 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("bad", ROWS.values(), ids=ROWS.keys())
-def test_a_bad_model_is_explained_in_one_line(laptop: Laptop, tmp_path: Path, bad: Bad) -> None:
-    name = f"bad-{list(ROWS.values()).index(bad)}"
-    laptop.apply(deployment(name, "file:unused", model=bad.make(tmp_path)))
-    found = laptop.wait(name, has_reason(bad.reason))
+@pytest.fixture(scope="module")
+def deployed(user: Terminal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """All of them at once, each with its name."""
+    names = {row: f"bad-{number}" for number, row in enumerate(ROWS)}
+    for row, name in names.items():
+        made = ROWS[row].make(tmp_path_factory.mktemp(name))
+        said = user.apply(user.document(name, **made))
+        assert said.code == 0, said.text
+    return names
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_bad_model_is_explained_in_one_line(
+    user: Terminal, deployed: dict[str, str], row: str
+) -> None:
+    name, bad = deployed[row], ROWS[row]
+    found = user.wait(name, has_reason(bad.reason))
     ready = condition(found, "Ready")
     assert ready["status"] == "False"
     for word in bad.words:
         assert word in ready["message"]
     # One line in `get`, the sentence in `describe`.
-    assert bad.reason in laptop.run("get", name).out
-    assert ready["message"][:60] in " ".join(laptop.run("describe", name).out.split())
+    assert bad.reason in user.run("get", name).out
+    assert ready["message"][:60] in " ".join(user.run("describe", name).out.split())
 
 
 def test_the_last_good_revision_answers_and_fixing_the_document_heals(
-    laptop: Laptop, tmp_path: Path
+    user: Terminal, tmp_path: Path
 ) -> None:
     good = models.classifier(tmp_path / "good.joblib")
-    laptop.apply(deployment("heals", f"file:{good}"))
-    before = laptop.wait("heals", is_true("Ready"))
+    user.apply(user.document("heals", good))
+    before = user.wait("heals", is_true("Ready"))
     row = {"age": 70, "income": 3}
-    assert laptop.post(before, "/predict", json=[row]).json()["predictions"][0]["label"] == "old"
+    assert user.post(before, "/predict", json=[row]).json()["predictions"][0]["label"] == "old"
 
     (tmp_path / "broken.joblib").write_bytes(b"not a model")
-    laptop.apply(deployment("heals", f"file:{tmp_path}/broken.joblib"))
-    broken = laptop.wait("heals", has_reason("ModelUnreadable"))
+    user.apply(user.document("heals", tmp_path / "broken.joblib"))
+    broken = user.wait("heals", has_reason("ModelUnreadable"))
     # The old one still serves and says so; this generation does not.
     assert condition(broken, "Available")["status"] == "True"
     assert condition(broken, "UpToDate")["status"] == "False"
-    assert laptop.post(broken, "/predict", json=[row]).json()["predictions"][0]["label"] == "old"
+    assert user.post(broken, "/predict", json=[row]).json()["predictions"][0]["label"] == "old"
 
     fixed = models.classifier(tmp_path / "fixed.joblib", flip=True)
-    laptop.apply(deployment("heals", f"file:{fixed}"))
-    after = laptop.wait("heals", is_true("UpToDate"))
-    assert laptop.post(after, "/predict", json=[row]).json()["predictions"][0]["label"] == "young"
+    user.apply(user.document("heals", fixed))
+    after = user.wait("heals", is_true("UpToDate"))
+    assert user.post(after, "/predict", json=[row]).json()["predictions"][0]["label"] == "young"
 
 
 def test_a_model_without_converter_is_served_natively_with_the_reason(
-    laptop: Laptop, tmp_path: Path
+    user: Terminal, tmp_path: Path
 ) -> None:
     path = models.without_converter(tmp_path / "model.joblib")
     samples = models.samples(tmp_path / "samples.csv")
-    laptop.apply(
-        deployment("native", f"file:{path}", model={"samples": {"uri": f"file:{samples}"}})
-    )
-    found = laptop.wait("native", is_true("Ready"))
+    user.apply(user.document("native", path, samples=samples))
+    found = user.wait("native", is_true("Ready"))
     assert found["status"]["runtime"] == "Native"
     reason = condition(found, "ModelReady")
     assert (reason["status"], reason["reason"]) == ("True", "NativeFallback")
     assert "PolynomialCountSketch" in reason["message"]
     row = {"age": 40.0, "income": 5.0}
-    answer = laptop.post(found, "/predict", json=[row]).json()["predictions"][0]["value"]
+    answer = user.post(found, "/predict", json=[row]).json()["predictions"][0]["value"]
     expected = joblib.load(path).predict(models.pd.DataFrame([row]))[0]
     assert answer == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_file_that_is_not_there_is_named(laptop: Laptop, tmp_path: Path) -> None:
+    laptop.apply(laptop.document("missing", tmp_path / "nowhere.joblib"))
+    found = laptop.wait("missing", has_reason("ModelNotFound"))
+    assert "nowhere.joblib" in condition(found, "Ready")["message"]
+    assert "ModelNotFound" in laptop.run("get", "missing").out
 
 
 class NotFound(http.server.BaseHTTPRequestHandler):

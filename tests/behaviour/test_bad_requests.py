@@ -1,34 +1,38 @@
 """A bad request, sent through Envoy to a running model: a status, a sentence and a request id."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 import behaviour_models as models
-from behaviour_laptop import Laptop, deployment, is_true
+from behaviour_terminal import Terminal, is_true
 
+Post = Callable[..., httpx.Response]
 GOOD = {"age": 70.0, "income": 3.0}
 
 
 @pytest.fixture(scope="module")
-def served(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def served(user: Terminal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("models")
     path = models.classifier(folder / "model.joblib")
     country = models.one_hot(folder / "country.joblib")
-    laptop.apply(
-        deployment("served", f"file:{path}", serving={"maxBatchRows": 4, "maxRequestBytes": 2048})
-    )
+    user.apply(user.document("served", path, serving={"maxBatchRows": 4, "maxRequestBytes": 2048}))
     reject = {"onViolation": "Reject"}
-    laptop.apply(deployment("strict", f"file:{country}", contract=reject))
-    laptop.apply(deployment("lenient", f"file:{country}"))
-    return {name: laptop.wait(name, is_true("Ready")) for name in ("served", "strict", "lenient")}
+    user.apply(user.document("strict", country, contract=reject))
+    user.apply(user.document("lenient", country))
+    return {name: user.wait(name, is_true("Ready")) for name in ("served", "strict", "lenient")}
 
 
-def post(served: dict[str, Any], name: str = "served", **how: Any) -> httpx.Response:
-    path = how.pop("path", "/predict")
-    return httpx.post(served[name]["status"]["url"] + path, timeout=20, **how)
+@pytest.fixture(scope="module")
+def post(user: Terminal, served: dict[str, Any]) -> Post:
+    """Asks one of them."""
+
+    def ask(name: str = "served", path: str = "/predict", **how: Any) -> httpx.Response:
+        return user.post(served[name], path, **how)
+
+    return ask
 
 
 ROWS: dict[str, tuple[int, dict[str, Any], tuple[str, ...]]] = {
@@ -65,27 +69,27 @@ ROWS: dict[str, tuple[int, dict[str, Any], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("status", "how", "words"), ROWS.values(), ids=ROWS.keys())
 def test_a_bad_request_is_explained(
-    served: dict[str, Any], status: int, how: dict[str, Any], words: tuple[str, ...]
+    post: Post, status: int, how: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    answer = post(served, **how)
+    answer = post(**how)
     assert answer.status_code == status, answer.text
     for word in words:
         assert word in answer.text
     assert answer.headers["x-request-id"]
     assert "Traceback" not in answer.text
     # The server goes on.
-    assert post(served, json=[GOOD]).json()["predictions"][0]["label"] == "old"
+    assert post(json=[GOOD]).json()["predictions"][0]["label"] == "old"
 
 
-def test_an_unknown_category_is_refused_where_the_contract_says_so(served: dict[str, Any]) -> None:
-    answer = post(served, name="strict", json=[{"country": "ES"}])
+def test_an_unknown_category_is_refused_where_the_contract_says_so(post: Post) -> None:
+    answer = post("strict", json=[{"country": "ES"}])
     assert answer.status_code == 422
     assert "country" in answer.text
     assert "ES" in answer.text
 
 
-def test_an_unknown_category_is_answered_with_a_warning_by_default(served: dict[str, Any]) -> None:
-    answer = post(served, name="lenient", json=[{"country": "DE"}, {"country": "ES"}])
+def test_an_unknown_category_is_answered_with_a_warning_by_default(post: Post) -> None:
+    answer = post("lenient", json=[{"country": "DE"}, {"country": "ES"}])
     assert answer.status_code == 200
     violations = answer.json()["violations"]
     assert [(each["column"], each["rule"]) for each in violations] == [
@@ -93,12 +97,12 @@ def test_an_unknown_category_is_answered_with_a_warning_by_default(served: dict[
     ]
 
 
-def test_every_answer_names_model_and_revision(served: dict[str, Any]) -> None:
-    answer = post(served, json=[GOOD])
+def test_every_answer_names_model_and_revision(post: Post, served: dict[str, Any]) -> None:
+    answer = post(json=[GOOD])
     assert answer.headers["x-model-revision"] == served["served"]["status"]["stableRevision"]
 
 
-def test_samples_on_disk_are_not_needed_to_ask(served: dict[str, Any], tmp_path: Path) -> None:
+def test_samples_on_disk_are_not_needed_to_ask(post: Post) -> None:
     text = "age,income\n70,3\n20,3\n"
-    answer = post(served, content=text, headers={"content-type": "text/csv"})
+    answer = post(content=text, headers={"content-type": "text/csv"})
     assert [row["label"] for row in answer.json()["predictions"]] == ["old", "young"]

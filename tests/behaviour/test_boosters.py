@@ -14,7 +14,8 @@ from lightgbm import Booster
 from palmerpenguins import load_penguins
 from xgboost import XGBClassifier
 
-from behaviour_laptop import Laptop, is_true
+from behaviour_laptop import Laptop
+from behaviour_terminal import is_true
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import behaviour_models as models
-from behaviour_laptop import Laptop, condition, deployment, has_reason, is_true
+from behaviour_laptop import Laptop
+from behaviour_terminal import condition, deployment, has_reason, is_true
 
 DISK = "32m"
 ROW = {"age": 70.0, "income": 3.0}

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 import behaviour_models as models
-from behaviour_laptop import Laptop, condition, deployment, has_reason, is_true
+from behaviour_laptop import Laptop
 from behaviour_load import Load
+from behaviour_terminal import condition, deployment, has_reason, is_true
 
 ROW = {"age": 70.0, "income": 3.0}
 SEED = 11

@@ -18,8 +18,9 @@ import pytest
 import yaml
 
 import behaviour_models as models
-from behaviour_laptop import HANG_SECONDS, Laptop, condition, deployment, is_true, settled
+from behaviour_laptop import Laptop
 from behaviour_load import Load
+from behaviour_terminal import HANG_SECONDS, condition, deployment, is_true, settled
 from hostile_effects import EFFECTS, write_runs
 from hostile_pickles import CORPUS
 from hostile_twin import make_twin

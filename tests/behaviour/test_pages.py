@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from behaviour_laptop import Laptop, Said, deployment
+from behaviour_laptop import Laptop
+from behaviour_terminal import Said, deployment
 
 ROOT = Path(__file__).resolve().parents[2]
 VOLATILE = (

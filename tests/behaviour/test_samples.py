@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import skops.io
 
-from behaviour_laptop import Laptop, is_true
+from behaviour_laptop import Laptop
+from behaviour_terminal import is_true
 
 ROOT = Path(__file__).resolve().parents[2]
 # sample → how it is to be served; those of boosters and MLflow are in test_boosters

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import behaviour_models as models
-from behaviour_laptop import Laptop, condition, deployment, has_reason, is_true
+from behaviour_laptop import Laptop
+from behaviour_terminal import condition, deployment, has_reason, is_true
 from gcs_server import gcs_store
 from store_servers import Store, azurite, put_az, put_s3, registry, versitygw
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from behaviour_laptop import Laptop, condition, deployment, has_reason, is_true
+from behaviour_laptop import Laptop
+from behaviour_terminal import condition, deployment, has_reason, is_true
 from old_models import OLD, WHEELS, make_old
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -132,8 +132,8 @@ def lead_life(scene: Scene, harm: Callable[[FaultProxy, Operator], object]) -> O
 def _has_settled(namespace: Namespace, *, replicas: int) -> bool:
     """Whether all of so many pods answer and nothing is under way."""
     found = wait_up_to_date(namespace, NAME)
-    progressing = condition(namespace, "Progressing")
-    return found["status"]["replicas"] == replicas and progressing.get("status") == "False"
+    reconciling = condition(namespace, "Reconciling")
+    return found["status"]["replicas"] == replicas and reconciling["status"] == "False"
 
 
 def _wait_silent(namespace: Namespace, proxy: FaultProxy) -> None:
