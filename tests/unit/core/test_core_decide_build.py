@@ -57,6 +57,7 @@ def run(**more: Any) -> BuildRun:
         "step": "fetch",
         "reports": {},
         "failure": None,
+        "started_at": None,
         "finished_at": None,
         "waiting": None,
     }
@@ -293,9 +294,25 @@ def test_what_runs_already_is_not_held_up_by_others() -> None:
     assert decision.phase is BuildPhase.RUNNING
 
 
-def test_what_a_revision_knew_first_still_ended_with_its_job() -> None:
+def test_what_a_revision_knew_first_still_began_and_ended_with_its_job() -> None:
     result = read_result(inputs=inputs(), facts=FACTS, fetched={})
-    succeeded = run(phase=RunPhase.SUCCEEDED, finished_at=NOW)
+    succeeded = run(
+        phase=RunPhase.SUCCEEDED, started_at=NOW - timedelta(minutes=1), finished_at=NOW
+    )
     told = decide(known=result, run=succeeded, now=NOW + timedelta(hours=1)).build
+    assert told.started_at == "2026-03-04T08:59:00Z"
     assert told.finished_at == "2026-03-04T09:00:00Z"
     assert decide(known=result).build.finished_at is None
+
+
+@pytest.mark.parametrize(
+    ("attempt", "began"),
+    [(1, "2026-03-04T08:00:00Z"), (2, "2026-03-04T08:59:00Z")],
+    ids=["as the status said", "another attempt, of which it was not told"],
+)
+def test_a_build_began_when_its_attempt_did(attempt: int, began: str) -> None:
+    before = Build(
+        hash=inputs().build_hash, attempt=1, job="m-b1", started_at="2026-03-04T08:00:00Z"
+    )
+    running = run(attempt=attempt, started_at=NOW - timedelta(minutes=1))
+    assert decide(previous=before, run=running).build.started_at == began

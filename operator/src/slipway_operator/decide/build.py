@@ -112,10 +112,13 @@ def decide_build(
     # A result is final: neither its Job nor its source is asked again.
     frozen = read_frozen_result(inputs=inputs, build=before) or known
     if frozen is not None:
-        # A revision may know it before the status does: the Job still tells when it ended.
+        # A revision may know it before the status does: the Job still tells when it took place.
         if before.finished_at is None and run is not None and run.finished_at is not None:
-            finished_at = render_instant(run.finished_at)
-            before = msgspec.structs.replace(before, finished_at=finished_at)
+            before = msgspec.structs.replace(
+                before,
+                started_at=_tell_start(run, before=before),
+                finished_at=render_instant(run.finished_at),
+            )
         return _done(frozen, before=before, job_name=job_name)
     # A Job that was not yet judged tells more than the status.
     if run is not None and (run.attempt > before.attempt or not _has_failed(before)):
@@ -209,7 +212,7 @@ def _judge_run(
         stage=run.stages[-1] if run.stages else None,
         attempt=run.attempt,
         job=run.job_name,
-        started_at=before.started_at,
+        started_at=_tell_start(run, before=before),
         report=_summarise_last(run),
     )
     if run.failure is not None:
@@ -231,6 +234,13 @@ def _judge_run(
         build=build,
         detail=f"{detail} {run.waiting}." if run.waiting else detail,
     )
+
+
+def _tell_start(run: BuildRun, *, before: Build) -> str | None:
+    """When this attempt began; the Job tells where the status was not written in time."""
+    if before.started_at is not None and before.attempt == run.attempt:
+        return before.started_at
+    return None if run.started_at is None else render_instant(run.started_at)
 
 
 def _summarise_last(run: BuildRun) -> Report | None:

@@ -72,6 +72,7 @@ class BuildRun:
     step: str
     reports: Mapping[str, Report]
     failure: Failure | None
+    started_at: datetime | None
     finished_at: datetime | None
     waiting: str | None  # why no step runs although one should
 
@@ -110,6 +111,7 @@ def observe_build_run(children: Children, job: Json, *, pod_refusal: str | None 
         step=next((step for step in STEPS if not _is_done(reports.get(step))), STEPS[-1]),
         reports=reports,
         failure=failure,
+        started_at=read_instant((job.get("metadata") or {}).get("creationTimestamp")),
         finished_at=_read_finished(job, containers),
         waiting=trouble.message if trouble else None if pods else pod_refusal,
     )
