@@ -13,15 +13,15 @@ import tempfile
 from pathlib import Path
 
 from image_recipes import HOME, PYTHON, RECIPES, Recipe
+from image_trimming import trim
 
 ROOT = Path(__file__).resolve().parents[1]
-_UNUSED = ("__pycache__", "tests", "test", "include")
 
 
 def install_locked(recipe: Recipe, layer: Path) -> None:
     """The third-party packages, exactly as locked, with their hashes."""
     extras = [word for extra in recipe.extras for word in ("--extra", extra)]
-    leave_out = [word for name in recipe.leave_out for word in ("--no-emit-package", name)]
+    leave_out = [word for name in recipe.leave_out for word in ("--prune", name)]
     with tempfile.TemporaryDirectory() as scratch:
         wanted = f"{scratch}/requirements.txt"
         _uv(
@@ -60,8 +60,7 @@ def _install(layer: Path, *what: str) -> None:
         "--target", str(site), *what,
     )  # fmt: skip
     shutil.rmtree(site / "bin", ignore_errors=True)
-    for folder in [path for path in site.rglob("*") if path.is_dir() and path.name in _UNUSED]:
-        shutil.rmtree(folder, ignore_errors=True)
+    trim(site)
     # Bytecode that asks nobody for times: the root is read-only, and the layer comes out the same.
     compileall.compile_dir(
         site, quiet=2, stripdir=str(layer),
