@@ -5,8 +5,8 @@
 """
 
 import compileall
+import os
 import py_compile
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,7 +59,6 @@ def _install(layer: Path, *what: str) -> None:
         "pip", "install", "-q", "--no-deps", "--no-build", "--python", sys.executable,
         "--target", str(site), *what,
     )  # fmt: skip
-    shutil.rmtree(site / "bin", ignore_errors=True)
     trim(site)
     # Bytecode that asks nobody for times: the root is read-only, and the layer comes out the same.
     compileall.compile_dir(
@@ -69,12 +68,16 @@ def _install(layer: Path, *what: str) -> None:
 
 
 def _uv(*words: str) -> None:
-    run(sys.executable, "-m", "uv", *words)
+    # Its bytecode would have times in it; `_install` compiles without them.
+    run(sys.executable, "-m", "uv", *words, UV_COMPILE_BYTECODE="0")
 
 
-def run(*words: str) -> None:
+def run(*words: str, **variables: str) -> None:
     """Run a program in the checkout; where it fails, its words are the end of ours."""
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=ROOT, env={**os.environ, **variables},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if done.returncode != 0:
         raise SystemExit(f"\n{done.stderr.strip()}\nCannot build images: {' '.join(words[:4])} …")
 

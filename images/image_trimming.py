@@ -31,6 +31,15 @@ TRIMS = (
         globs=("__pycache__",),
     ),
     Trim(
+        why="programs that packages bring; uv makes training environments",
+        globs=("bin/*",),
+        kept=("bin/uv",),
+    ),
+    Trim(
+        why="CatBoost's widget for notebooks",
+        globs=("share/jupyter",),
+    ),
+    Trim(
         why="tests of packages",
         globs=("tests", "test", "_pyarrow_cpp_tests*"),
     ),

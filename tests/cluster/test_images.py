@@ -15,7 +15,7 @@ for name in sys.argv[1:]:
         importlib.import_module(each.name)
 """
 _FIT = """
-import numpy as np, onnxruntime, pandas as pd, pyarrow as pa, skops.io
+import numpy as np, onnxruntime, pandas as pd, pyarrow as pa, skops.io, subprocess, uv
 import pyarrow.csv, pyarrow.dataset, pyarrow.fs, pyarrow.parquet
 from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
@@ -41,6 +41,7 @@ assert skops.io.loads(skops.io.dumps(linear)).coef_.shape == (1, 3)
 sink = pa.BufferOutputStream()
 pa.parquet.write_table(pa.Table.from_pandas(pd.DataFrame(x, columns=list("abc"))), sink)
 assert pa.parquet.read_table(pa.BufferReader(sink.getvalue())).num_rows == 60
+subprocess.run([uv.find_uv_bin(), "--version"], check=True)  # it makes training environments
 """
 
 
