@@ -117,8 +117,8 @@ cluster-reset: setup ## Remove what tests made in it
 
 # On another cluster there is no node of ours to give images to, and no audit log to read.
 OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,cluster images)
-OWN_TESTS := test_chart.py test_chart_rendering.py test_delete.py test_exposure.py test_other_writers.py test_platform.py \
-	test_quiet.py test_serving_troubles.py test_whole.py test_zz_rights.py
+OWN_TESTS := test_chart.py test_chart_rendering.py test_delete.py test_exposure.py test_images.py test_kustomize.py test_other_writers.py \
+	test_platform.py test_quiet.py test_serving_troubles.py test_whole.py test_zz_rights.py
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 
 .PHONY: test-cluster
@@ -165,8 +165,9 @@ golden: setup ## Rewrite the golden stories; read the difference before you comm
 	@SLIPWAY_GOLDEN=write $(PYTEST) -q tests/golden
 
 .PHONY: generate
-generate: setup ## Write the CRD and the generated pages from the code
+generate: setup ## Write the CRD, the generated pages, and manifests/ from the chart (needs helm)
 	@$(RUN) python -m slipway_operator.api.crd && $(RUN) python tests/support/chart_readme.py
+	@PYTHONPATH=tests/cluster:tests/support:images $(RUN) python tests/support/kustomize_rendering.py
 
 .PHONY: clean
 clean: ## Remove what builds left in this folder (not ~/.cache/slipway)

@@ -83,7 +83,7 @@ def build_base() -> Path:
         "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         *(f"--customize-hook={hook}" for hook in hooks),
-        DEBIAN, str(unfinished),
+        "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", DEBIAN, str(unfinished),
     )  # fmt: skip
     unfinished.rename(base)
     return base

@@ -5,23 +5,23 @@
 """
 
 import compileall
+import os
 import py_compile
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from image_recipes import HOME, PYTHON, RECIPES, Recipe
+from image_trimming import trim
 
 ROOT = Path(__file__).resolve().parents[1]
-_UNUSED = ("__pycache__", "tests", "test", "include")
 
 
 def install_locked(recipe: Recipe, layer: Path) -> None:
     """The third-party packages, exactly as locked, with their hashes."""
     extras = [word for extra in recipe.extras for word in ("--extra", extra)]
-    leave_out = [word for name in recipe.leave_out for word in ("--no-emit-package", name)]
+    leave_out = [word for name in recipe.leave_out for word in ("--prune", name)]
     with tempfile.TemporaryDirectory() as scratch:
         wanted = f"{scratch}/requirements.txt"
         _uv(
@@ -59,9 +59,7 @@ def _install(layer: Path, *what: str) -> None:
         "pip", "install", "-q", "--no-deps", "--no-build", "--python", sys.executable,
         "--target", str(site), *what,
     )  # fmt: skip
-    shutil.rmtree(site / "bin", ignore_errors=True)
-    for folder in [path for path in site.rglob("*") if path.is_dir() and path.name in _UNUSED]:
-        shutil.rmtree(folder, ignore_errors=True)
+    trim(site)
     # Bytecode that asks nobody for times: the root is read-only, and the layer comes out the same.
     compileall.compile_dir(
         site, quiet=2, stripdir=str(layer),
@@ -70,12 +68,16 @@ def _install(layer: Path, *what: str) -> None:
 
 
 def _uv(*words: str) -> None:
-    run(sys.executable, "-m", "uv", *words)
+    # Its bytecode would have times in it; `_install` compiles without them.
+    run(sys.executable, "-m", "uv", *words, UV_COMPILE_BYTECODE="0")
 
 
-def run(*words: str) -> None:
+def run(*words: str, **variables: str) -> None:
     """Run a program in the checkout; where it fails, its words are the end of ours."""
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=ROOT, env={**os.environ, **variables},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if done.returncode != 0:
         raise SystemExit(f"\n{done.stderr.strip()}\nCannot build images: {' '.join(words[:4])} …")
 

@@ -1,5 +1,6 @@
 """The chart as `helm template` writes it, an object each."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from rig.places import find_places
 CHART = Path(__file__).resolve().parents[2] / "charts/slipway"
 NAMESPACE = "slipway-system"
 IMAGES = ("operator", "runtime", "runtimeNative", "registry")
-_NO_DIGEST = f"sha256:{'0' * 64}"
+NO_DIGEST = f"sha256:{'0' * 64}"
 Object = dict[str, Any]
 
 
@@ -21,12 +22,15 @@ class NotRendered(Exception):
 
 
 def helm(*words: str) -> str:
-    """Run the cluster's helm.
+    """Run the cluster's helm, else the one on the PATH.
 
     Raises:
-        NotRendered: it ended with an error.
+        NotRendered: there is none, or it ended with an error.
     """
-    program = find_places().programs / "helm"
+    built = find_places().programs / "helm"
+    program = built if built.exists() else shutil.which("helm")
+    if program is None:
+        raise NotRendered("There is no helm: put one on the PATH, or build it by `make cluster`.")
     done = subprocess.run(
         [str(program), *words], capture_output=True, text=True, check=False, timeout=300
     )
@@ -41,14 +45,22 @@ def render(*files: Path, **values: str) -> list[Object]:
     Raises:
         NotRendered: the values do not pass.
     """
-    digests = {f"images.{name}.digest": _NO_DIGEST for name in IMAGES}
+    return [each for each in yaml.safe_load_all(render_text(*files, **values)) if each]
+
+
+def render_text(*files: Path, **values: str) -> str:
+    """The same as Helm writes it.
+
+    Raises:
+        NotRendered: the values do not pass.
+    """
+    digests = {f"images.{name}.digest": NO_DIGEST for name in IMAGES}
     given = ",".join(f"{key}={value}" for key, value in {**digests, **values}.items())
     words = [word for file in files for word in ("-f", str(file))]
-    told = helm(
+    return helm(
         "template", "slipway", str(CHART), "-n", NAMESPACE, "--kube-version", "1.34.10",
         "--api-versions", "monitoring.coreos.com/v1", "--set", given, *words,
     )  # fmt: skip
-    return [each for each in yaml.safe_load_all(told) if each]
 
 
 def list_pods(objects: list[Object]) -> Iterator[tuple[str, Mapping[str, Any]]]:
