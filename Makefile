@@ -120,11 +120,12 @@ OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,cluster images)
 OWN_TESTS := test_chart.py test_chart_rendering.py test_delete.py test_exposure.py test_images.py test_kustomize.py test_other_writers.py \
 	test_platform.py test_quiet.py test_serving_troubles.py test_whole.py test_zz_rights.py
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
+STORIES := $(if $(SLIPWAY_TEST_KUBECONFIG),,tests/behaviour)
 
 .PHONY: test-cluster
 test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
 	@echo "· running the tests on the cluster"
-	@$(PYTEST) -q $(LEFT_OUT) tests/cluster
+	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q $(LEFT_OUT) $(STORIES) tests/cluster
 
 .PHONY: quiet
 quiet: setup stores images cluster ## Watch MODELS=50 ready models for MINUTES=30: the operator writes nothing

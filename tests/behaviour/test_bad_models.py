@@ -41,11 +41,6 @@ def truncated(folder: Path) -> dict[str, Any]:
     return {"path": path}
 
 
-def empty(folder: Path) -> dict[str, Any]:
-    (folder / "model.joblib").write_bytes(b"")
-    return {"path": folder / "model.joblib"}
-
-
 def a_web_page(folder: Path) -> dict[str, Any]:
     (folder / "model.joblib").write_text("<!DOCTYPE html><html><body>Sign in</body></html>")
     return {"path": folder / "model.joblib"}
@@ -92,7 +87,6 @@ def pickle_not_allowed(folder: Path) -> dict[str, Any]:
 ROWS = {
     "digest mismatch": Bad(make=other_digest, reason="DigestMismatch", words=(ZEROS[:20],)),
     "truncated file": Bad(make=truncated, reason="ModelUnreadable", words=("model.joblib",)),
-    "empty file": Bad(make=empty, reason="ModelUnreadable", words=("empty",)),
     "a web page": Bad(make=a_web_page, reason="ModelUnreadable", words=("HTML",)),
     "not an estimator": Bad(make=not_a_model, reason="ModelUnreadable", words=("dict",)),
     "a class nobody can import": Bad(
@@ -194,6 +188,14 @@ class NotFound(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def test_an_empty_file_is_told(laptop: Laptop, tmp_path: Path) -> None:
+    # into a registry it does not get: `push` refuses it
+    (tmp_path / "model.joblib").write_bytes(b"")
+    laptop.apply(laptop.document("empty", tmp_path / "model.joblib"))
+    found = laptop.wait("empty", has_reason("ModelUnreadable"))
+    assert "empty" in condition(found, "Ready")["message"]
 
 
 @pytest.fixture

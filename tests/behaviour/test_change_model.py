@@ -94,7 +94,8 @@ def test_replicas_change_without_a_new_revision(user: Terminal, tmp_path: Path) 
 
 
 def test_delete_leaves_nothing(user: Terminal, tmp_path: Path) -> None:
-    path = models.regression(tmp_path / "model.joblib")
+    # a model of its own: pods of another with the same revision would be counted too
+    path = models.regression(tmp_path / "model.joblib", slope=3.0)
     user.apply(user.document("goes", path))
     found = user.wait("goes", is_true("Ready"))
     revision = found["status"]["stableRevision"]

@@ -57,6 +57,7 @@ def apply_all(
     """
     from slipway_operator.cli.errors import Refused
     from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
+    from slipway_operator.cli.mistakes import explain
     from slipway_operator.cli.pinning import pin_files
 
     models: list[Object] = []
@@ -69,7 +70,7 @@ def apply_all(
                 document.kind, namespace=document.namespace, document=document.body
             )
         except Refused as refused:
-            failures.append(refused)
+            failures.append(refused if client.is_laptop else explain(refused, document))
             continue
         console.print(f"{document.kind.full_name}/{document.name} applied")
         if document.kind is MODEL_DEPLOYMENT:

@@ -5,7 +5,7 @@ Where it is connected to is decided in target.py; nothing here knows the differe
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,7 +182,7 @@ def _endless(read: float | None = None) -> httpx.Timeout:
 
 
 def _refusal(answer: httpx.Response, action: str) -> Refused:
-    """A `kind: Status` as a sentence: every cause on a line of its own."""
+    """A `kind: Status` as a sentence."""
     try:
         body = answer.json()
     except ValueError:
@@ -191,14 +191,22 @@ def _refusal(answer: httpx.Response, action: str) -> Refused:
         body = {}
     message = str(body.get("message") or f"the server answered {answer.status_code}")
     causes = (body.get("details") or {}).get("causes") or []
+    if causes:
+        return refuse_for(action, causes, status=answer.status_code)
+    return Refused(
+        f"Cannot {action}: {message.rstrip('.')}.",
+        todo=_TODO.get(answer.status_code),
+        code=NOT_FOUND if answer.status_code == 404 else FAILED,
+        status=answer.status_code,
+    )
+
+
+def refuse_for(action: str, causes: Sequence[Mapping[str, Any]], *, status: int) -> Refused:
+    """Every mistake on a line of its own; `causes` as in the details of a `kind: Status`."""
     lines = [f"  {_cause_line(cause)}" for cause in causes]
-    code = NOT_FOUND if answer.status_code == 404 else FAILED
-    first = f"Cannot {action}: {message.rstrip('.')}."
-    if not lines:
-        return Refused(first, todo=_TODO.get(answer.status_code), code=code)
     found = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
     return Refused(
-        "\n".join([f"Cannot {action}: {found}.", *lines]), todo=_TODO.get(422), code=code
+        "\n".join([f"Cannot {action}: {found}.", *lines]), todo=_TODO.get(422), status=status
     )
 
 

@@ -26,7 +26,16 @@ class CliError(Exception):
 
 
 class Refused(CliError):
-    """The server took the request and said no: another object may fare better."""
+    """The server took the request and said no: another object may fare better.
+
+    `status` is HTTP's.
+    """
+
+    def __init__(
+        self, message: str, *, todo: str | None = None, code: int = FAILED, status: int
+    ) -> None:
+        super().__init__(message, todo=todo, code=code)
+        self.status = status
 
 
 def raise_all(failures: Sequence[CliError]) -> None:
