@@ -43,7 +43,7 @@ def test_what_is_deleted_is_not_waited_for() -> None:
     assert hearing.measure_silence(now=30) == 0
     hearing.expect(obj(3, uid="u2"), now=0)
     hearing.expect(obj(3, uid="u3", kind="Pod"), now=5)
-    hearing.keep_only("Job", (obj(4),))
+    hearing.keep_only("Job", {obj(4)["metadata"]["uid"]})
     assert hearing.measure_silence(now=30) == 25, "only of the kind that was listed"
 
 

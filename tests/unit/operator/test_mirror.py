@@ -21,7 +21,7 @@ def test_an_older_state_of_the_same_object_is_not_kept() -> None:
     newer, older = made("a", version=10), made("a", version=9)
     assert mirror.put(newer)
     assert not mirror.put(older)
-    assert mirror.find("Pod", "n", "a") is newer
+    assert mirror.find("Pod", "n", "a") == newer
 
 
 def test_another_object_of_that_name_is_kept_whatever_its_version() -> None:
@@ -30,7 +30,7 @@ def test_another_object_of_that_name_is_kept_whatever_its_version() -> None:
     again = made("a", version=3, uid="other")
     assert mirror.put(again)
     assert mirror.find_by_uid("uid-a") is None
-    assert mirror.find_by_uid("other") is again
+    assert mirror.find_by_uid("other") == again
 
 
 def test_a_late_deletion_of_a_former_object_leaves_the_new_one() -> None:
@@ -38,7 +38,7 @@ def test_a_late_deletion_of_a_former_object_leaves_the_new_one() -> None:
     again = made("a", uid="other")
     mirror.put(again)
     mirror.drop(made("a"))
-    assert mirror.find("Pod", "n", "a") is again
+    assert mirror.find("Pod", "n", "a") == again
     mirror.drop(again)
     assert mirror.find("Pod", "n", "a") is None
 
@@ -48,11 +48,44 @@ def test_a_whole_list_drops_what_was_deleted_while_nobody_watched() -> None:
     for obj in (made("a", owner="m"), made("b", owner="m"), made("c", owner="m", kind="Job")):
         mirror.put(obj)
     mirror.put(made("born-later", owner="m", version=7))
-    mirror.replace("Pod", [made("b", owner="m", version=2)], version=5)
+    mirror.put(made("b", owner="m", version=2))
+    mirror.keep_only("Pod", {("n", "b")}, version=5)
     names = {obj["metadata"]["name"] for obj in mirror.children_of("m")}
     assert names == {"b", "c", "born-later"}, "another kind, and what is newer, is not touched"
     mirror.drop(made("born-later"))
-    assert [obj["metadata"]["resourceVersion"] for obj in mirror.list("Pod")] == ["2"]
+    assert mirror.list_uids("Pod") == ["uid-b"]
+
+
+def test_what_is_kept_is_told_by_its_version() -> None:
+    mirror = Mirror()
+    mirror.put(made("a", version=5))
+    assert mirror.has("Pod", "n", "a", uid="uid-a", version=5)
+    assert not mirror.has("Pod", "n", "a", uid="uid-a", version=6)
+    assert not mirror.has("Pod", "n", "a", uid="other", version=5)
+    assert not mirror.has("Pod", "n", "a", uid="uid-a", version=0), "it cannot be compared"
+
+
+def test_a_fingerprint_changes_with_every_member_of_a_family() -> None:
+    mirror = Mirror()
+    mirror.put(made("m", kind="ModelDeployment", uid="m"))
+    mirror.put(made("a", owner="m"))
+    before = mirror.fingerprint("m")
+    mirror.put(made("a", owner="m", version=2))
+    assert mirror.fingerprint("m") != before
+    assert len(mirror.fingerprint("m")) == 2
+
+
+def test_builds_are_open_until_they_end() -> None:
+    mirror = Mirror()
+    job = made("a", kind="Job", owner="m")
+    job["metadata"]["labels"]["slipway.dev/build"] = "b"
+    mirror.put(job)
+    assert list(mirror.list_open("Job")) == [job]
+    ended = made("a", kind="Job", owner="m", version=2)
+    ended["metadata"]["labels"]["slipway.dev/build"] = "b"
+    ended["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    mirror.put(ended)
+    assert list(mirror.list_open("Job")) == []
 
 
 def test_the_servers_bookkeeping_is_not_kept() -> None:

@@ -7,16 +7,17 @@ that may not be listed means is told on every model.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
 from typing import Any, Final
 
-from slipway_operator.api.conditions import ConditionType
+import msgspec
+
 from slipway_operator.edges.clock import monotonic
 from slipway_operator.edges.config import OperatorConfig
-from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi, Listing
+from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
 from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.lease import Leadership
-from slipway_operator.edges.kubernetes.mirror import Mirror
+from slipway_operator.edges.kubernetes.mirror import Mirror, Name
+from slipway_operator.edges.kubernetes.pages import Metadata, read_item, read_metadata
 from slipway_operator.edges.kubernetes.reconciler import Reconciler
 from slipway_operator.edges.kubernetes.refusals import explain_blindness
 from slipway_operator.edges.kubernetes.resources import DEFINITION, JOB, MODEL, WATCHED, Resource
@@ -27,7 +28,6 @@ from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.handlers.transport import Watches
 from slipway_operator.state.build_run import is_unfinished
 from slipway_operator.state.identity import LABEL_UID
-from slipway_operator.state.observed import read_conditions
 
 log = logging.getLogger(__name__)
 
@@ -117,22 +117,17 @@ class Term:
         await self._check_definition()
         for resource in (*WATCHED, MODEL):
             try:
-                listing = await self._list(resource)
+                await self._list(resource)
             except ApiRefused as refused:
                 if not self._bear(resource, refused):
                     raise
                 continue
             if self._reconciler.blindness.pop(resource.kind, None) is not None:
                 log.info("%s can be listed again", resource.plural)
-            self._mirror.replace(resource.kind, listing.items, version=listing.version)
-            self._hearing.keep_only(resource.kind, listing.items)
-            now = monotonic()
-            for obj in listing.items:
-                self._hearing.expect(obj, now=now)
         self.is_listed = True
-        for model in self._mirror.list(MODEL.kind):
-            if not self._reconciler.is_settled(model):
-                self._queue.wake(model["metadata"]["uid"])
+        for uid in self._mirror.list_uids(MODEL.kind):
+            if not self._reconciler.is_settled(uid):
+                self._queue.wake(uid)
 
     async def _check_definition(self) -> None:
         """Under another version's CRD nothing is changed.
@@ -147,17 +142,31 @@ class Term:
         elif was_outdated:
             self._reconciler.blindness[DEFINITION.kind] = outdated
 
-    async def _list(self, resource: Resource) -> Listing:
+    async def _list(self, resource: Resource) -> None:
+        """Bring the mirror to what a whole list shows; what it has already is not read again."""
         labels = None if resource is MODEL else LABEL_UID
-        namespaces: tuple[str | None, ...] = self._config.watch_namespaces or (None,)
-        parts = [
-            await self._api.list(resource, namespace=namespace, labels=labels)
-            for namespace in namespaces
-        ]
-        return Listing(
-            items=tuple(obj for part in parts for obj in part.items),
-            version=min(part.version for part in parts),
-        )
+        names: set[Name] = set()
+        uids: set[str] = set()
+        versions: list[int] = []
+        for namespace in self._config.watch_namespaces or (None,):
+            pages = self._api.list_pages(resource, namespace=namespace, labels=labels)
+            async for page in pages:
+                for item in page.items:
+                    found = read_metadata(item)
+                    names.add((found.namespace, found.name))
+                    uids.add(found.uid)
+                    self._take(resource, found, item)
+                versions.append(int(page.metadata.resource_version))
+        self._mirror.keep_only(resource.kind, names, version=min(versions))
+        self._hearing.keep_only(resource.kind, uids)
+
+    def _take(self, resource: Resource, found: Metadata, item: msgspec.Raw) -> None:
+        kind, now = resource.kind, monotonic()
+        if not self._mirror.has(
+            kind, found.namespace, found.name, uid=found.uid, version=found.version
+        ):
+            self._mirror.put(read_item(item, api_version=resource.api_version, kind=kind))
+        self._hearing.expect_state(kind, found.uid, found.version, now=now)
 
     def _bear(self, resource: Resource, refused: ApiRefused) -> bool:
         """Whether the rest can go on although this kind cannot be listed."""
@@ -165,7 +174,7 @@ class Term:
             if resource.kind not in self._is_missing_told:
                 self._is_missing_told.add(resource.kind)
                 log.error("The cluster knows no %s (%s)", resource.kind, resource.api_version)
-            self._mirror.replace(resource.kind, (), version=0)
+            self._mirror.keep_only(resource.kind, (), version=0)
             return resource is not MODEL
         blindness = explain_blindness(refused)
         if blindness is None:
@@ -227,13 +236,8 @@ class Term:
         """A build has ended: those that wait longest for a place begin."""
         waiting = sorted(
             (model["metadata"].get("creationTimestamp") or "", model["metadata"]["uid"])
-            for model in self._mirror.list(MODEL.kind)
-            if model["metadata"]["namespace"] == namespace and _is_waiting(model)
+            for model in self._mirror.list_open(MODEL.kind)
+            if model["metadata"]["namespace"] == namespace
         )
         for _, uid in waiting[: self._config.max_builds_per_namespace]:
             self._queue.wake(uid)
-
-
-def _is_waiting(model: Mapping[str, Any]) -> bool:
-    ready = read_conditions(model).get(ConditionType.MODEL_READY) or {}
-    return bool(ready.get("reason") == "BuildQueued")

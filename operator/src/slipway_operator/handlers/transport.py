@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, cast
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from slipway_operator.edges.kubernetes.api import Connection
 from slipway_operator.edges.kubernetes.resources import MODEL, WATCHED, Resource
@@ -83,6 +84,7 @@ class Watches:
             # Of the loop that Kopf runs in: for a thread's event it keeps another thread, which
             # waits on when Kopf has ended by itself, and the loop's end with it, for ever.
             stop_flag=self._stop,
+            memories=_Forgetful(),
             clusterwide=not self._namespaces,
             namespaces=sorted(self._namespaces),
         )
@@ -168,8 +170,29 @@ def build_settings() -> kopf.OperatorSettings:
     settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 0.1
     settings.persistence.finalizer = "slipway.dev/kopf"
+    settings.persistence.diffbase_storage = _NoDifferences()
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="slipway.dev")
     return settings
+
+
+class _Forgetful(ResourceMemories):
+    """Kopf keeps a record of every object that it ever told; none is asked for again."""
+
+    async def recall(self, *words: Any, **options: Any) -> ResourceMemory:
+        return await super().recall(*words, **{**options, "ephemeral": True})
+
+
+class _NoDifferences(kopf.DiffBaseStorage):
+    """Kopf copies and compares every object that it tells; nothing here handles a difference."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
 
 
 class _Pauses:

@@ -7,18 +7,21 @@ that fails is called again by its queue.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
+import msgspec
 
 from slipway_operator.edges.clock import monotonic
+from slipway_operator.edges.kubernetes.pages import Page, parse_page, read_item
 from slipway_operator.edges.kubernetes.resources import Resource
 
 Json = Mapping[str, Any]
 Object = dict[str, Any]
+T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 15.0
 _PAGE: Final = 250
 _NOT_FOUND, _CONFLICT, _FORBIDDEN, _TOO_MANY = 404, 409, 403, 429
@@ -134,22 +137,39 @@ class KubernetesApi:
         fields: str | None = None,
     ) -> Listing:
         """All objects of a kind, in pages, as of one moment."""
+        found: list[Object] = []
+        version = 0
+        pages = self.list_pages(resource, namespace=namespace, labels=labels, fields=fields)
+        async for page in pages:
+            found += [
+                read_item(item, api_version=resource.api_version, kind=resource.kind)
+                for item in page.items
+            ]
+            version = int(page.metadata.resource_version)
+        return Listing(items=tuple(found), version=version)
+
+    async def list_pages(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> AsyncIterator[Page]:
+        """All objects of a kind as of one moment, a page at a time, their items unread."""
         query: dict[str, str] = {"limit": str(_PAGE)}
         if labels is not None:
             query["labelSelector"] = labels
         if fields is not None:
             query["fieldSelector"] = fields
-        found: list[Object] = []
         while True:
-            page = await self._ask("GET", resource.path(namespace=namespace), query=query)
-            # a list tells once for all what its items are
-            kind = {"apiVersion": resource.api_version, "kind": resource.kind}
-            found += [{**kind, **item} for item in page["items"]]
-            metadata = page.get("metadata") or {}
-            token = metadata.get("continue")
-            if not token:
-                return Listing(items=tuple(found), version=int(metadata["resourceVersion"]))
-            query["continue"] = token
+            answer = await self._ask_bytes("GET", resource.path(namespace=namespace), query=query)
+            page = _read(parse_page, answer)
+            del answer
+            yield page
+            if not page.metadata.continue_:
+                return
+            query["continue"] = page.metadata.continue_
 
     async def find(self, resource: Resource, name: str, *, namespace: str | None) -> Object | None:
         """One object as it is now; None where there is none."""
@@ -255,6 +275,21 @@ class KubernetesApi:
         content: str = "application/json",
         within_seconds: float = TIMEOUT_SECONDS,
     ) -> Object:
+        answer = await self._ask_bytes(
+            method, path, query=query, body=body, content=content, within_seconds=within_seconds
+        )
+        return _read(_read_object, answer)
+
+    async def _ask_bytes(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        content: str = "application/json",
+        within_seconds: float = TIMEOUT_SECONDS,
+    ) -> bytes:
         """Ask, and again when the server asked for time and there is as much."""
         until = monotonic() + within_seconds
         while True:
@@ -278,7 +313,7 @@ class KubernetesApi:
         body: Json | None,
         content: str,
         within_seconds: float,
-    ) -> Object:
+    ) -> bytes:
         headers = {"Accept": "application/json", "Content-Type": content}
         try:
             request = await self._client.param_serialize(
@@ -290,7 +325,7 @@ class KubernetesApi:
                 auth_settings=["BearerToken"],
             )
             answer = await self._client.call_api(*request, _request_timeout=within_seconds)
-            content_bytes = await answer.read()
+            content_bytes: bytes = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachable(
                 f"The API server gave no answer to {method} {path} "
@@ -298,8 +333,21 @@ class KubernetesApi:
             ) from error
         if not 200 <= answer.status <= 299:
             raise _refusal(answer.status, content_bytes, answer.headers.get("Retry-After"))
-        found: Object = json.loads(content_bytes)
-        return found
+        return content_bytes
+
+
+def _read_object(content: bytes) -> Object:
+    return msgspec.json.decode(content, type=dict[str, Any])
+
+
+def _read(decode: Callable[[bytes], T], content: bytes) -> T:
+    """A success that is not what was asked for comes from something between here and the server."""
+    try:
+        return decode(content)
+    except msgspec.MsgspecError as error:
+        raise ApiUnreachable(
+            f"The answer is not the API server's ({error}): {content[:80]!r}."
+        ) from error
 
 
 def _refusal(status: int, content: bytes, retry_after: str | None) -> ApiRefused:

@@ -5,7 +5,7 @@ every list of the minute names states that the watches must have told within sec
 arguments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from slipway_operator.edges.kubernetes.mirror import read_version
@@ -23,7 +23,11 @@ class Hearing:
 
     def expect(self, obj: Object, *, now: float) -> None:
         """This state exists: a watch has told it already, or will."""
-        key, version = _key(obj), read_version(obj)
+        self.expect_state(*_key(obj), read_version(obj), now=now)
+
+    def expect_state(self, kind: str, uid: str, version: int, *, now: float) -> None:
+        """`expect`, of an object that was not read."""
+        key = (kind, uid)
         if self._told.get(key, 0) >= version:
             return
         _, since = self._untold.get(key, (0, now))
@@ -44,11 +48,10 @@ class Hearing:
         """Whether a watch told this object before, in whatever state."""
         return _key(obj) in self._told
 
-    def keep_only(self, kind: str, objects: tuple[Object, ...]) -> None:
+    def keep_only(self, kind: str, uids: Collection[str]) -> None:
         """Everything of a kind that is not listed is gone, told or not."""
-        listed = {_key(obj) for obj in objects}
         for states in (self._told, self._untold):
-            for key in [key for key in states if key[0] == kind and key not in listed]:
+            for key in [key for key in states if key[0] == kind and key[1] not in uids]:
                 del states[key]
 
     def measure_silence(self, *, now: float) -> float:

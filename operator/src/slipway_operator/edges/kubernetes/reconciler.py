@@ -16,7 +16,7 @@ from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, Ku
 from slipway_operator.edges.kubernetes.events import record_event
 from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.lease import Leadership
-from slipway_operator.edges.kubernetes.mirror import Mirror, read_version
+from slipway_operator.edges.kubernetes.mirror import Mirror
 from slipway_operator.edges.kubernetes.pod_refusals import find_pod_refusal, find_podless_job
 from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_namespace_ending
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
@@ -24,8 +24,7 @@ from slipway_operator.edges.kubernetes.tokens import TokenKeeper
 from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.plan import Apply, Delete, Plan, list_secrets, make_plan
 from slipway_operator.settings import Settings
-from slipway_operator.state.build_run import is_unfinished
-from slipway_operator.state.identity import LABEL_BUILD, LABEL_UID, MANAGED_BY, read_controller
+from slipway_operator.state.identity import LABEL_UID, MANAGED_BY, read_controller
 from slipway_operator.state.observed import Observed, Refusal, read_labels
 
 log = logging.getLogger(__name__)
@@ -67,21 +66,16 @@ class Reconciler:
         self.blindness: dict[str, Refusal] = {}  # by kind: why it cannot be listed
         self.is_on_hold = False  # nothing is changed, and nothing told that is not in `blindness`
 
-    def is_settled(self, asked: Object) -> bool:
+    def is_settled(self, uid: str) -> bool:
         """Whether the last look found nothing to do, and nothing has changed since.
 
         A plan is made of what is observed alone, so that the same makes the same; what depends on
         the hour wakes itself.
         """
-        uid = asked["metadata"]["uid"]
         seen, at = self._settled.get(uid, ((), 0.0))
         if self.blindness or self.is_on_hold or monotonic() - at > _TRUST_SECONDS:
             return False
-        return seen == self._fingerprint(asked)
-
-    def _fingerprint(self, asked: Object) -> tuple[str, ...]:
-        found = (asked, *self._mirror.children_of(asked["metadata"]["uid"]))
-        return tuple(sorted(f"{obj['metadata']['uid']}/{read_version(obj)}" for obj in found))
+        return seen == self._mirror.fingerprint(uid)
 
     async def reconcile(self, uid: str) -> float | None:
         """Look at one model; returns in how many seconds to look again.
@@ -121,7 +115,7 @@ class Reconciler:
 
     async def _look(self, uid: str, asked: Object) -> float | None:
         self._settled.pop(uid, None)
-        seen = self._fingerprint(asked)
+        seen = self._mirror.fingerprint(uid)
         plan, observed = await self._make_plan(asked)
         is_podless = find_podless_job(observed.objects) is not None
         if is_podless:
@@ -185,9 +179,10 @@ class Reconciler:
             if await self._api.find(SECRET, name, namespace=namespace) is None
         ]
         blind = next(iter(self.blindness.values()), None)
-        podless = find_podless_job(self._mirror.children_of(uid))
+        children = self._mirror.children_of(uid)
+        podless = find_podless_job(children)
         observed = Observed(
-            objects=self._mirror.children_of(uid),
+            objects=children,
             absent_secrets=frozenset(absent),
             refusal=blind or self._refusals.get(uid),
             other_builds=self._count_other_builds(namespace, uid),
@@ -210,11 +205,8 @@ class Reconciler:
 
     def _count_other_builds(self, namespace: str, uid: str) -> int:
         return sum(
-            job["metadata"]["namespace"] == namespace
-            and LABEL_BUILD in read_labels(job)
-            and read_labels(job).get(LABEL_UID) != uid
-            and is_unfinished(job)
-            for job in self._mirror.list(JOB.kind)
+            job["metadata"]["namespace"] == namespace and read_labels(job).get(LABEL_UID) != uid
+            for job in self._mirror.list_open(JOB.kind)
         )
 
     async def _find_unseen(self, plan: Plan, observed: Observed) -> list[Object]:
