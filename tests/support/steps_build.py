@@ -84,12 +84,12 @@ class StepBuild:
         return report
 
 
-def write_linear(path: Path) -> Path:
+def write_linear(path: Path, *, slope: float = 2.0) -> Path:
     """A small fitted regression, as a pickle."""
     from sklearn.linear_model import LinearRegression
 
     rows = np.arange(40, dtype=float).reshape(20, 2) % 7
-    path.write_bytes(pickle.dumps(LinearRegression().fit(rows, rows[:, 0] * 2 - rows[:, 1])))
+    path.write_bytes(pickle.dumps(LinearRegression().fit(rows, rows[:, 0] * slope - rows[:, 1])))
     return path
 
 

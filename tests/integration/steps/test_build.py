@@ -132,10 +132,24 @@ def test_damaged_store_is_built_again(
 def test_present_build_is_only_reported(
     built: tuple[StepBuild, dict[str, Any]], tmp_path: Path
 ) -> None:
-    """Nothing of the work folder is needed: the artifact alone tells all facts."""
+    """Of the work folder only what was fetched is needed: the artifact tells all facts."""
     build, published = built
     again = StepBuild(folder=tmp_path, model=build.model, store=build.layout)
+    assert again.run("fetch")["ok"]
     assert again.run("publish")["facts"] == published["facts"]
+
+
+def test_other_bytes_at_the_same_address_are_another_artifact(
+    built: tuple[StepBuild, dict[str, Any]], tmp_path: Path
+) -> None:
+    """A model that is made again after its file changed has the same build's hash."""
+    build = StepBuild(folder=tmp_path, model=tmp_path / "model.pkl")
+    shutil.copytree(built[0].layout, build.layout)
+    write_linear(build.model, slope=5.0)
+    facts = build.run_until("publish")["facts"]
+    assert facts["digest"] != built[1]["facts"]["digest"]
+    assert facts["modelDigest"] == "sha256:" + hashlib.sha256(build.model.read_bytes()).hexdigest()
+    assert facts["modelDigest"] != built[1]["facts"]["modelDigest"]
 
 
 def test_native(tmp_path: Path) -> None:

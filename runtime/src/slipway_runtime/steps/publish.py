@@ -29,7 +29,7 @@ _TAG_DIGITS = 40  # of the build's hash; the repository is of one model
 
 
 def publish(settings: StepSettings) -> Report:
-    """Publish `work/converted`; a build that is in the store already is only reported.
+    """Publish `work/converted`; what is in the store already, of these bytes, is only reported.
 
     Raises:
         BuildError: the result of `convert` is not fit, or `PublishFailed`.
@@ -49,7 +49,7 @@ def publish(settings: StepSettings) -> Report:
             layout.prepare()
             reference = f"{repository}:{build.build_hash}"
             stored = layout.find(reference=reference, build_hash=build.build_hash)
-            if stored is None:
+            if stored is None or not _is_of_these_bytes(settings, layout, stored):
                 stored = _publish_new(settings, layout, reference)
         else:
             store = f"{store.rstrip('/')}/{repository}"
@@ -83,10 +83,22 @@ def _publish_to(
     layout = OciLayout(settings.work / "published" / "layout")
     layout.prepare()
     stored = registry.find(layout, tag=tag, seconds=_REGISTRY_SECONDS)
-    if stored is None:
+    if stored is None or not _is_of_these_bytes(settings, layout, stored):
         stored = _publish_new(settings, layout, tag)
         registry.push(layout, stored, tag=tag, seconds=_REGISTRY_SECONDS)
     return layout, stored
+
+
+def _is_of_these_bytes(settings: StepSettings, layout: OciLayout, stored: StoredArtifact) -> bool:
+    """Whether an artifact that was there is of what `fetch` got.
+
+    A build's hash names addresses; what lies at one may have changed since the artifact was made.
+    """
+    manifest = parse_manifest(layout.read_blob(stored.config.digest))
+    samples = settings.build.model.samples
+    return manifest.model.digest == fetched_digest(settings.work) and (
+        samples is None or samples.digest is not None
+    )
 
 
 def _publish_new(settings: StepSettings, layout: OciLayout, reference: str) -> StoredArtifact:
