@@ -86,7 +86,7 @@ def pickle_not_allowed(folder: Path) -> dict[str, Any]:
 
 ROWS = {
     "digest mismatch": Bad(make=other_digest, reason="DigestMismatch", words=(ZEROS[:20],)),
-    "truncated file": Bad(make=truncated, reason="ModelUnreadable", words=("model.joblib",)),
+    "truncated file": Bad(make=truncated, reason="ModelUnreadable", words=("cut short",)),
     "a web page": Bad(make=a_web_page, reason="ModelUnreadable", words=("HTML",)),
     "not an estimator": Bad(make=not_a_model, reason="ModelUnreadable", words=("dict",)),
     "a class nobody can import": Bad(

@@ -67,6 +67,7 @@ def _start_api(places: Places) -> None:
         f"--proxy-client-cert-file={keys}/front-proxy-client.crt",
         f"--proxy-client-key-file={keys}/front-proxy-client.key",
         f"--audit-policy-file={policy}", f"--audit-log-path={places.audit}",
+        "--audit-log-maxsize=2048",  # MB: tests read the file as one, from its beginning
         "--event-ttl=1h", "--profiling=false", "--v=1",
     )  # fmt: skip
 
