@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,30 @@ def test_a_model_is_served_by_an_installation_of_the_chart(
         list(one["probabilities"].values()) for one in ask(gateway_url(cluster), rows, host=host)
     ]
     np.testing.assert_allclose(np.asarray(told), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_is_made_again_needs_no_job(
+    installation: Namespace, source: Store, namespace: Namespace, tmp_path: Path
+) -> None:
+    give_credentials(namespace)
+    file = models.classifier(tmp_path / "m.joblib")
+    document = model_of(source, file, "again")
+    document["spec"]["model"]["digest"] = f"sha256:{sha256(file.read_bytes()).hexdigest()}"
+    namespace.apply(document)
+    first = wait_up_to_date(namespace, "again")["status"]
+    assert len(namespace.list("jobs")) == 1
+    namespace.kubectl("delete", "md", "again")
+    namespace.wait("its Job is gone as well", lambda: not namespace.list("jobs"))
+    namespace.apply(document)
+    second = wait_up_to_date(namespace, "again")["status"]
+    assert second["build"]["artifact"] == first["build"]["artifact"]
+    assert "job" not in second["build"]
+    assert namespace.list("jobs") == []
+    assert "Reused" in namespace.kubectl("get", "events")
+    host = f"again.{namespace.name}.{MODELS_DOMAIN}"
+    rows = pd.DataFrame([{"age": 70.0, "income": 3.0}, {"age": 20.0, "income": 1.0}])
+    told = ask(gateway_url(installation.cluster), rows, host=host)
+    assert [one["label"] for one in told] == ["old", "young"]
 
 
 def test_the_plugin_says_and_does_what_the_command_does_on_a_laptop(

@@ -21,6 +21,7 @@ from slipway_operator.api.reasons import event_type, say
 from slipway_operator.api.status import Addresses, Status, render_status
 from slipway_operator.decide.account import Account, render_account
 from slipway_operator.decide.build import BuildPhase
+from slipway_operator.decide.build_result import compute_inputs, is_pinned
 from slipway_operator.decide.revision import choose_image
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
@@ -77,6 +78,15 @@ def list_secrets(asked: Mapping[str, Any]) -> tuple[str, ...]:
     parsed = parse_modeldeployment(asked)
     reference = parsed.asked.spec.model.access.secret_ref if parsed.asked else None
     return () if reference is None else (reference.name,)
+
+
+def find_reusable_build(asked: Mapping[str, Any]) -> str | None:
+    """The hash of the build whose artifact may be taken from the store; None: a fetch has to tell
+    first which bytes are meant."""
+    parsed = parse_modeldeployment(asked)
+    if parsed.asked is None or not is_pinned(parsed.asked.spec.model):
+        return None
+    return compute_inputs(model=parsed.asked.spec.model, resolved=None).build_hash
 
 
 def make_plan(
@@ -226,8 +236,11 @@ def _list_events(
     build = outcome.build
     if build is not None and build.phase is BuildPhase.DONE:
         known = before.build.artifact if before.build else None
-        if build.build.artifact != known and before.observed_generation > 0:
-            events.append(_tell("Built", build.detail))
+        if build.build.artifact != known:
+            if build.is_reused:
+                events.append(_tell("Reused", build.detail))
+            elif before.observed_generation > 0:
+                events.append(_tell("Built", build.detail))
     # With the status lost nothing is known to have happened just now.
     promoted = outcome.stable != before.stable_revision and before.observed_generation > 0
     if outcome.stable is not None and promoted:

@@ -1,5 +1,7 @@
 """The operator's tokens at a real registry: good for one repository, one deed and their time."""
 
+import asyncio
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from fetch_servers import make_certificate
+from slipway_operator.contract import ARTIFACT_TYPE
+from slipway_operator.edges.built import ArtifactFinder
 from slipway_operator.edges.kubernetes.tokens import (
     ISSUER,
     SERVICE,
@@ -112,3 +116,80 @@ def test_no_token_an_old_one_and_a_strangers_are_refused(
     short = replace(grant("Deployment"), lifetime=timedelta(seconds=-120))
     for token in ("none", "x.y.z", old, forged, signer.sign(short, now=datetime.now(UTC))):
         assert read_tags(running, token) == 401
+
+
+BUILD = "d" * 64
+MODEL = {"metadata": {"name": "churn", "namespace": "team-a", "uid": "u1"}}
+
+
+def push_artifact(store: Store, signer: Signer, *, config: bytes, build_hash: str = BUILD) -> str:
+    """Put an artifact under its build's tag, as `publish` does; returns its digest."""
+    token = signer.sign(grant("Job"), now=datetime.now(UTC))
+    base = f"{store.endpoint}/v2/{REPOSITORY}"
+    with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
+        named = []
+        for content in (config, b"a layer"):
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            place = client.post(f"{base}/blobs/uploads/").headers["location"]
+            sign = "&" if "?" in place else "?"
+            assert client.put(f"{place}{sign}digest={digest}", content=content).status_code == 201
+            named.append({"mediaType": "a/b", "digest": digest, "size": len(content)})
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "artifactType": ARTIFACT_TYPE,
+                "config": named[0],
+                "layers": named[1:],
+            }
+        ).encode()
+        put = client.put(
+            f"{base}/manifests/build-{build_hash[:40]}",
+            content=manifest,
+            headers={"content-type": "application/vnd.oci.image.manifest.v1+json"},
+        )
+        assert put.status_code == 201
+    return f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+
+
+def look(store: Store, signer: Signer, build_hash: str = BUILD) -> dict[str, Any] | None:
+    finder = ArtifactFinder(signer, artifact_store=f"oci+http://{store.address}/models")
+    return asyncio.run(finder.find(MODEL, build_hash=build_hash))
+
+
+def test_an_artifact_is_found_under_its_builds_tag(
+    store: tuple[Store, Signer], caplog: pytest.LogCaptureFixture
+) -> None:
+    running, signer = store
+    config = {"buildHash": BUILD, "runtime": "ONNX", "model": {"digest": "m", "format": "SKLearn"}}
+    digest = push_artifact(running, signer, config=json.dumps(config).encode())
+    found = look(running, signer)
+    assert found is not None
+    assert found["artifact"] == f"oci+http://{running.address}/{REPOSITORY}@{digest}"
+    assert (found["modelDigest"], found["runtime"]) == ("m", "ONNX")
+    assert look(running, signer, "e" * 64) is None
+    assert not caplog.records, "that there is none is nothing to warn of"
+
+
+@pytest.mark.parametrize("config", [b"no JSON", b"[]", b'{"buildHash": "other"}'])
+def test_what_is_no_artifact_of_this_build_is_one_line_in_the_log(
+    store: tuple[Store, Signer], caplog: pytest.LogCaptureFixture, config: bytes
+) -> None:
+    running, signer = store
+    build_hash = hashlib.sha256(config).hexdigest()
+    push_artifact(running, signer, config=config, build_hash=build_hash)
+    assert look(running, signer, build_hash) is None
+    (line,) = [record for record in caplog.records if record.name.endswith("edges.built")]
+    assert "a Job builds it" in line.getMessage()
+
+
+def test_a_registry_that_is_away_or_refuses_is_one_line_in_the_log(
+    store: tuple[Store, Signer], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    running, signer = store
+    strangers = Signer.read(make_certificate(tmp_path))
+    assert look(running, strangers) is None
+    assert look(replace(running, address="127.0.0.1:1"), signer) is None
+    lines = [one.getMessage() for one in caplog.records if one.name.endswith("edges.built")]
+    assert len(lines) == 2
+    assert "the registry answered 401" in lines[0]

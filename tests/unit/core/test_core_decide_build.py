@@ -20,7 +20,7 @@ from slipway_operator.decide.build import (
 from slipway_operator.decide.build_result import (
     BuildInputs,
     compute_inputs,
-    find_known_result,
+    find_stored_result,
     read_frozen_result,
     read_result,
     resolve_model,
@@ -28,6 +28,7 @@ from slipway_operator.decide.build_result import (
 )
 from slipway_operator.state.build_run import BuildRun, Failure, RunPhase
 from slipway_operator.state.build_run import Report as StepReport
+from slipway_operator.state.revision import BuildResult
 
 NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
@@ -69,6 +70,7 @@ def decide(**more: Any) -> BuildDecision:
         "inputs": inputs(),
         "previous": None,
         "known": None,
+        "stored": None,
         "run": None,
         "job_is_leaving": False,
         "queue": Queue(),
@@ -242,8 +244,39 @@ def test_a_half_frozen_result_is_none(changes: dict[str, Any]) -> None:
 )
 def test_the_store_counts_only_for_stated_digests(model: Model, is_found: bool) -> None:
     asked = inputs(model)
-    found = find_known_result(inputs=asked, snapshots=(), artifacts={asked.build_hash: FACTS})
+    found = find_stored_result(inputs=asked, artifacts={asked.build_hash: FACTS})
     assert (found is not None) == is_found
+
+
+def stored_result() -> tuple[BuildInputs, BuildResult]:
+    asked = inputs(Model(uri=MODEL.uri, digest=DIGEST))
+    result = find_stored_result(inputs=asked, artifacts={asked.build_hash: FACTS})
+    assert result is not None
+    return asked, result
+
+
+def test_a_store_with_another_models_digest_is_not_believed() -> None:
+    asked = inputs(Model(uri=MODEL.uri, digest="sha256:" + "b" * 64))
+    assert find_stored_result(inputs=asked, artifacts={asked.build_hash: FACTS}) is None
+
+
+def test_what_the_store_has_is_reused_without_a_job_and_stays_so() -> None:
+    asked, result = stored_result()
+    first = decide(inputs=asked, stored=result)
+    assert (first.phase, first.is_reused, first.build.job) == (BuildPhase.DONE, True, None)
+    assert first.detail.startswith(f"Build {asked.build_hash[:10]}: reused the artifact")
+    resolved = resolve_model(result, uri=MODEL.uri)
+    again = decide(inputs=inputs(asked.model, resolved), previous=first.build)
+    assert again == first
+
+
+def test_an_artifact_of_a_job_that_was_begun_is_built_not_reused() -> None:
+    asked, result = stored_result()
+    begun = Build(hash=asked.build_hash, attempt=1, job="m-b1")
+    for more in ({"previous": begun}, {"run": run()}):
+        found = decide(inputs=asked, stored=result, **more)
+        assert (found.phase, found.is_reused) == (BuildPhase.DONE, False)
+        assert found.build.job == "m-b1"
 
 
 def test_samples_are_known_from_whoever_saw_them() -> None:

@@ -7,6 +7,12 @@ ROWS: Final = (
     ("Building", "Normal", "Build {build}: {stage}.", ""),
     ("Built", "Normal", "Build {build} made {artifact}.", ""),
     (
+        "Reused",
+        "Normal",
+        "Build {build}: reused the artifact {artifact}, no Job was needed.",
+        "",
+    ),
+    (
         "BuildQueued",
         "Normal",
         'The build waits: {running} builds of other models run in namespace "{namespace}".',

@@ -53,7 +53,8 @@ class BuildDecision:
     """What to do about the build, and what the status says about it.
 
     `start_attempt`: write the Job as this attempt. `delete_job`: remove the finished Job, so that
-    the next attempt can take its name. `failure` is set in RETRYING and FAILED.
+    the next attempt can take its name. `failure` is set in RETRYING and FAILED. `is_reused`: the
+    result is one that the artifact store had, and no Job was begun for it.
     """
 
     phase: BuildPhase
@@ -63,6 +64,7 @@ class BuildDecision:
     failure: Failure | None = None
     start_attempt: int | None = None
     delete_job: bool = False
+    is_reused: bool = False
     requeue_after_seconds: float | None = None
 
 
@@ -94,6 +96,7 @@ def decide_build(
     inputs: BuildInputs,
     previous: Build | None,
     known: BuildResult | None,
+    stored: BuildResult | None,
     run: BuildRun | None,
     job_is_leaving: bool,
     queue: Queue,
@@ -104,13 +107,20 @@ def decide_build(
 ) -> BuildDecision:
     """Decide about one build.
 
-    `previous` is the build as the status has it; `known` a result of this very build found
-    elsewhere (frozen on a revision, or in the artifact store); `run` the Job, if there is one;
+    `previous` is the build as the status has it; `known` a result of this very build that is frozen
+    on a revision, `stored` one that the artifact store has; `run` the Job, if there is one;
     `queue` says whether a Job may be begun at all.
     """
     before = previous if previous and previous.hash == inputs.build_hash else Build()
     # A result is final: neither its Job nor its source is asked again.
-    frozen = read_frozen_result(inputs=inputs, build=before) or known
+    frozen = read_frozen_result(inputs=inputs, build=before)
+    if frozen is not None and before.job is None:
+        return _reuse(frozen, before=before)
+    frozen = frozen or known
+    # Where a Job was begun, the artifact is most likely its own.
+    if frozen is None and stored is not None and run is None and before.job is None:
+        return _reuse(stored, before=before)
+    frozen = frozen or stored
     if frozen is not None:
         # A revision may know it before the status does: the Job still tells when it took place.
         if before.finished_at is None and run is not None and run.finished_at is not None:
@@ -175,6 +185,17 @@ def _done(result: BuildResult, *, before: Build, job_name: str) -> BuildDecision
         build=build,
         detail=say("Built", build=result.build_hash[:SHORT], artifact=result.artifact),
         result=result,
+    )
+
+
+def _reuse(result: BuildResult, *, before: Build) -> BuildDecision:
+    """Done without a Job: there is none to name."""
+    done = _done(result, before=before, job_name="")
+    return replace(
+        done,
+        build=msgspec.structs.replace(done.build, job=None),
+        detail=say("Reused", build=result.build_hash[:SHORT], artifact=result.artifact),
+        is_reused=True,
     )
 
 

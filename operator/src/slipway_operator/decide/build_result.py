@@ -53,25 +53,26 @@ def compute_inputs(*, model: Model, resolved: ResolvedModel | None) -> BuildInpu
     )
 
 
-def find_known_result(
-    *,
-    inputs: BuildInputs,
-    snapshots: Iterable[Snapshot],
-    artifacts: Mapping[str, Mapping[str, Any]],
-) -> BuildResult | None:
-    """A result of this very build that outlived its Job: on a revision, or in the artifact store.
+def find_known_result(*, inputs: BuildInputs, snapshots: Iterable[Snapshot]) -> BuildResult | None:
+    """A result of this very build that outlived its Job on a revision."""
+    return next((one.build for one in snapshots if one.build.build_hash == inputs.build_hash), None)
 
-    The store counts only when the digests are stated: an address alone may hold other bytes by now.
-    """
-    for snapshot in snapshots:
-        if snapshot.build.build_hash == inputs.build_hash:
-            return snapshot.build
-    model = inputs.model
-    stated = model.digest is not None and (
-        model.samples is None or model.samples.digest is not None
-    )
-    facts = artifacts.get(inputs.build_hash) if stated else None
-    return None if facts is None else read_result(inputs=inputs, facts=facts, fetched={})
+
+def is_pinned(model: Model) -> bool:
+    """Whether digests say which bytes are meant: an address alone may hold others by now."""
+    return model.digest is not None and (model.samples is None or model.samples.digest is not None)
+
+
+def find_stored_result(
+    *, inputs: BuildInputs, artifacts: Mapping[str, Mapping[str, Any]]
+) -> BuildResult | None:
+    """A result of this very build that the artifact store has; only for what is pinned."""
+    facts = artifacts.get(inputs.build_hash) if is_pinned(inputs.model) else None
+    result = None if facts is None else read_result(inputs=inputs, facts=facts, fetched={})
+    # What a store says is checked against what is asked for.
+    if result is None or result.model_digest != inputs.model.digest:
+        return None
+    return result
 
 
 def resolve_model(result: BuildResult, *, uri: str) -> ResolvedModel:

@@ -30,7 +30,7 @@ def main() -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    for chatty in ("kopf", "uvicorn"):
+    for chatty in ("kopf", "uvicorn", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # It warns of what is meant: in its thread Kopf has no signals.
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)

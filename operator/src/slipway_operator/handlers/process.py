@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+from slipway_operator.edges.built import ArtifactFinder
 from slipway_operator.edges.clock import monotonic
 from slipway_operator.edges.config import OperatorConfig
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
@@ -114,8 +115,9 @@ class OperatorProcess:
         """From taking the Lease to losing it."""
         if not await self._unless_stopped(leadership.acquire()):
             return
-        tokens = None
+        tokens, finder = None, None
         if self._signer is not None:
+            finder = ArtifactFinder(self._signer, artifact_store=self._config.artifact_store)
             tokens = TokenKeeper(api, self._signer, artifact_store=self._config.artifact_store)
         term = Term(
             api=api,
@@ -123,6 +125,7 @@ class OperatorProcess:
             leadership=leadership,
             telemetry=self._telemetry,
             tokens=tokens,
+            finder=finder,
         )
         self._term = term
         self._telemetry.is_leader.set(1)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from slipway_operator.edges.built import ArtifactFinder
 from slipway_operator.edges.clock import monotonic
 from slipway_operator.edges.config import OperatorConfig
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
@@ -52,6 +53,7 @@ class Term:
         leadership: Leadership,
         telemetry: Telemetry,
         tokens: TokenKeeper | None,
+        finder: ArtifactFinder | None,
     ) -> None:
         self._api, self._config, self._leadership = api, config, leadership
         self._telemetry = telemetry
@@ -68,6 +70,7 @@ class Term:
             leadership=leadership,
             telemetry=telemetry,
             tokens=tokens,
+            finder=finder,
         )
         self._queue = KeyedLoop(
             name="model", handler=self._reconciler.reconcile, at_once=RECONCILES_AT_ONCE

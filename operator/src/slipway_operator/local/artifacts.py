@@ -5,9 +5,10 @@ again, and the build step repairs it.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from slipway_operator.state.artifact import read_artifact_facts
 
 Object = dict[str, Any]
 
@@ -27,38 +28,12 @@ def read_artifacts(layout: Path, *, namespace: str, name: str) -> dict[str, Obje
         manifest = read_json(blob_path(layout, digest))
         config = read_json(blob_path(layout, str((manifest.get("config") or {}).get("digest"))))
         layers: list[Object] = manifest.get("layers") or [{}]
-        if (
-            config.get("buildHash") == build
-            and blob_path(layout, str(layers[0].get("digest"))).exists()
-        ):
-            found[build] = _build_facts(layout, digest, config, layers[0])
+        facts = read_artifact_facts(
+            config, build_hash=build, artifact=f"oci-layout://{layout}@{digest}", layer=layers[0]
+        )
+        if facts is not None and blob_path(layout, str(layers[0].get("digest"))).exists():
+            found[build] = facts
     return found
-
-
-def _build_facts(layout: Path, digest: str, config: Object, layer: Mapping[str, Any]) -> Object:
-    model = config.get("model") or {}
-    facts: Object = {
-        "artifact": f"oci-layout://{layout}@{digest}",
-        "digest": digest,
-        "bytes": int(layer.get("size", 0)),
-        "bento": f"{config.get('name')}:{str(config.get('buildHash'))[:10]}",
-        "modelDigest": model.get("digest"),
-        "format": model.get("format"),
-        "estimator": model.get("estimator"),
-        "task": model.get("task"),
-        "runtime": config.get("runtime"),
-        "fallback": config.get("fallback"),
-    }
-    parity = config.get("parity") or {}
-    facts["parity"] = {
-        name: parity.get(name) for name in ("verdict", "rows", "maxAbsoluteError", "labelFlips")
-    }
-    columns = (config.get("contract") or {}).get("columns") or ()
-    facts["contract"] = {
-        "columns": len(columns),
-        "categorical": sum(column.get("kind") == "Categorical" for column in columns),
-    }
-    return facts
 
 
 def list_entries(layout: Path) -> list[Object]:

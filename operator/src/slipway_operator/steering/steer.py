@@ -11,6 +11,7 @@ from slipway_operator.decide.build_result import (
     BuildInputs,
     compute_inputs,
     find_known_result,
+    find_stored_result,
     resolve_model,
 )
 from slipway_operator.decide.health import Health, Level, assess_revision
@@ -153,9 +154,8 @@ def _decide_build(world: World, *, inputs: BuildInputs, observed: Observed) -> B
     return decide_build(
         inputs=inputs,
         previous=world.before.build,
-        known=find_known_result(
-            inputs=inputs, snapshots=world.list_snapshots(), artifacts=observed.artifacts
-        ),
+        known=find_known_result(inputs=inputs, snapshots=world.list_snapshots()),
+        stored=find_stored_result(inputs=inputs, artifacts=observed.artifacts),
         run=None
         if job is None
         else observe_build_run(world.children, job, pod_refusal=observed.pod_refusal),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from slipway_operator.edges.built import ArtifactFinder
 from slipway_operator.edges.clock import monotonic, utc_now
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
 from slipway_operator.edges.kubernetes.events import record_event
@@ -22,7 +23,7 @@ from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_names
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
 from slipway_operator.edges.telemetry import Telemetry
-from slipway_operator.plan import Apply, Delete, Plan, list_secrets, make_plan
+from slipway_operator.plan import Apply, Delete, Plan, find_reusable_build, list_secrets, make_plan
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID, MANAGED_BY, read_controller
 from slipway_operator.state.observed import Observed, Refusal, read_labels
@@ -56,10 +57,11 @@ class Reconciler:
         leadership: Leadership,
         telemetry: Telemetry,
         tokens: TokenKeeper | None,
+        finder: ArtifactFinder | None,
     ) -> None:
         self._api, self._mirror, self._hearing = api, mirror, hearing
         self._settings, self._leadership = settings, leadership
-        self._telemetry, self._tokens = telemetry, tokens
+        self._telemetry, self._tokens, self._finder = telemetry, tokens, finder
         self._refusals: dict[str, Refusal] = {}
         self._settled: dict[str, tuple[tuple[str, ...], float]] = {}
         self._building: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -136,6 +138,10 @@ class Reconciler:
             # Without seeing everything nothing is changed; what is missing is told.
             await self._tell(asked, plan)
             return None
+        if any(_is_build(action) for action in plan.actions):
+            artifacts = await self._find_built(asked)
+            if artifacts:
+                plan, observed = await self._make_plan(asked, artifacts)
         if not any(_is_build(action) for action in plan.actions):
             return await self._carry_out(uid, asked, plan, observed)
         # Two models must not both find the last free place for a build.
@@ -169,7 +175,17 @@ class Reconciler:
             raise refused
         return plan.requeue_after_seconds
 
-    async def _make_plan(self, asked: Object) -> tuple[Plan, Observed]:
+    async def _find_built(self, asked: Object) -> Mapping[str, Object]:
+        """The artifact that saves the Job, if the registry may be asked and has it."""
+        build_hash = find_reusable_build(asked)
+        if self._finder is None or build_hash is None:
+            return {}
+        facts = await self._finder.find(asked, build_hash=build_hash)
+        return {} if facts is None else {build_hash: facts}
+
+    async def _make_plan(
+        self, asked: Object, artifacts: Mapping[str, Object] | None = None
+    ) -> tuple[Plan, Observed]:
         """The plan, with whatever else carries the name of a child that it would write."""
         metadata = asked["metadata"]
         namespace, uid = metadata["namespace"], metadata["uid"]
@@ -184,6 +200,7 @@ class Reconciler:
         observed = Observed(
             objects=children,
             absent_secrets=frozenset(absent),
+            artifacts=artifacts or {},
             refusal=blind or self._refusals.get(uid),
             other_builds=self._count_other_builds(namespace, uid),
             pod_refusal=None if podless is None else await find_pod_refusal(self._api, podless),

@@ -104,6 +104,11 @@ def compute_key_id(key: ec.EllipticCurvePublicKey) -> str:
     return _encode(sha256(named.encode()).digest())
 
 
+def name_repository(prefix: str, *, namespace: str, model: str) -> str:
+    """Where a model's artifacts lie in the registry."""
+    return "/".join(part for part in (prefix, namespace, model) if part)
+
+
 def list_grants(children: Iterable[Object], *, prefix: str) -> tuple[Grant, ...]:
     """What the children's pods may do: unfinished builds push, revisions pull."""
     grants = []
@@ -111,8 +116,11 @@ def list_grants(children: Iterable[Object], *, prefix: str) -> tuple[Grant, ...]
         if is_terminating(child):
             continue
         metadata = child["metadata"]
-        path = (prefix, metadata["namespace"], str(read_labels(child).get(LABEL_MODEL)))
-        repository = "/".join(part for part in path if part)
+        repository = name_repository(
+            prefix,
+            namespace=metadata["namespace"],
+            model=str(read_labels(child).get(LABEL_MODEL)),
+        )
         actions: tuple[str, ...]
         if child["kind"] == JOB.kind and is_unfinished(child):
             actions, lifetime = ("pull", "push"), PUSH_LIFETIME
