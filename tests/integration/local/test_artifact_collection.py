@@ -29,7 +29,7 @@ GRACE = 600.0
 def publish(layout: OciLayout, name: str, build: str) -> StoredArtifact:
     """As the build step does it: two blobs of its own and one that others have too."""
     layout.prepare()
-    content = json.dumps({"name": name, "buildHash": build}).encode()
+    content = json.dumps({"name": name, "buildHash": build, "runtime": "ONNX"}).encode()
     config = layout.add_blob(lambda stream: stream.write(content) and None)
     layer = layout.add_blob(lambda stream: stream.write(build.encode() * 1000) and None)
     return layout.add_artifact(
