@@ -17,7 +17,8 @@ import yaml
 
 import behaviour_models as models
 from behaviour_load import Load
-from chart_rendering import CHART, NotRendered, helm
+from chart_release import installed_chart, run_helm
+from chart_rendering import CHART, NotRendered
 from cluster_access import Cluster, Namespace, Object, Refused
 from cluster_installation import (
     MODELS_DOMAIN,
@@ -31,8 +32,6 @@ from cluster_inventory import name_everything
 from cluster_models import ask, gateway_url, model_of, wait_up_to_date
 from cluster_operator import install_account
 from store_servers import Store
-
-SYSTEM = "slipway-chart"
 
 
 @pytest.fixture(scope="module")
@@ -52,34 +51,8 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installation(cluster: Cluster, source: Store, values: Path) -> Iterator[Namespace]:
-    """The chart, installed as its documentation says; its namespace enforces `restricted`."""
-    system = Namespace(cluster=cluster, name=SYSTEM)
-    labels = {"slipway.dev/test": "true", "pod-security.kubernetes.io/enforce": "restricted"}
-    system.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": labels}}
-    )
-    # `install_account` made the CRD without Helm: a release may not take what is not its own.
-    cluster.kubectl(
-        "annotate", "crd", "modeldeployments.slipway.dev", "--overwrite",
-        "meta.helm.sh/release-name=slipway", f"meta.helm.sh/release-namespace={SYSTEM}",
-    )  # fmt: skip
-    cluster.kubectl(
-        "label", "crd", "modeldeployments.slipway.dev", "--overwrite",
-        "app.kubernetes.io/managed-by=Helm",
-    )  # fmt: skip
-    try:
-        _helm(cluster, "upgrade", "--install", "slipway", str(CHART), "-f", str(values), "--wait")
+    with installed_chart(cluster, values) as system:
         yield system
-    finally:
-        # whatever a failed test left: without models there is nothing to refuse
-        cluster.kubectl("delete", "md", "-A", "--all", "--timeout=60s")
-        _helm(cluster, "uninstall", "slipway", "--ignore-not-found", "--wait")
-        cluster.kubectl("delete", "namespace", SYSTEM)
-
-
-def _helm(cluster: Cluster, *words: str) -> str:
-    where = ("--kubeconfig", str(cluster.kubeconfig), "-n", SYSTEM, "--timeout", "120s")
-    return helm(*words, *where)
 
 
 def test_a_model_is_served_by_an_installation_of_the_chart(
@@ -87,7 +60,7 @@ def test_a_model_is_served_by_an_installation_of_the_chart(
 ) -> None:
     """By the embedded registry, with the operator's tokens and no Secret that anybody made."""
     cluster = installation.cluster
-    assert "Phase:          Succeeded" in _helm(cluster, "test", "slipway")
+    assert "Phase:          Succeeded" in run_helm(cluster, "test", "slipway")
     give_credentials(namespace)  # to fetch the model; the artifact has another registry
     folder = trained("penguins")
     namespace.apply(
@@ -206,7 +179,7 @@ def test_an_upgrade_of_the_operator_touches_no_model(
     with load:
         load.wait_for(50)
         for level in ("DEBUG", "INFO"):
-            _helm(
+            run_helm(
                 cluster, "upgrade", "slipway", str(CHART), "-f", str(values),
                 "--set", f"operator.logLevel={level}", "--wait",
             )  # fmt: skip
@@ -283,7 +256,7 @@ def test_an_uninstall_with_models_left_is_refused(
     cluster = installation.cluster
     namespace.apply(_document("left", {"model": {"uri": "https://models.example.com/m.joblib"}}))
     with pytest.raises(NotRendered, match="slipway-leftovers failed"):
-        _helm(cluster, "uninstall", "slipway")
+        run_helm(cluster, "uninstall", "slipway")
     told = installation.kubectl("logs", "job/slipway-leftovers")
     assert f"{namespace.name}/left" in told
     assert "Delete them first" in told
@@ -293,9 +266,9 @@ def test_an_uninstall_with_models_left_is_refused(
         "no model is left",
         lambda: not json.loads(cluster.kubectl("get", "md", "-A", "-o", "json"))["items"],
     )
-    _helm(cluster, "uninstall", "slipway", "--wait")
+    run_helm(cluster, "uninstall", "slipway", "--wait")
     assert installation.list("deployments") == []
     assert "slipway.dev" in cluster.kubectl("get", "crd", "modeldeployments.slipway.dev")
     # and again, with the CRD that was kept
-    _helm(cluster, "upgrade", "--install", "slipway", str(CHART), "-f", str(values), "--wait")
-    assert "Phase:          Succeeded" in _helm(cluster, "test", "slipway")
+    run_helm(cluster, "upgrade", "--install", "slipway", str(CHART), "-f", str(values), "--wait")
+    assert "Phase:          Succeeded" in run_helm(cluster, "test", "slipway")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ class Write:
     verb: str
     resource: str
     place: str  # NAMESPACE/NAME
+    asked_at: datetime
 
 
 def read_writes(audit: Path, namespace: str, *, after: int) -> list[Write]:
@@ -73,6 +75,7 @@ def read_writes(audit: Path, namespace: str, *, after: int) -> list[Write]:
             verb=entry["verb"],
             resource=about.get("resource", entry["requestURI"]),
             place=f"{about.get('namespace', '')}/{about.get('name', '')}",
+            asked_at=datetime.fromisoformat(entry["requestReceivedTimestamp"]),
         )
         for entry in entries
         if entry["user"].get("username") == user and entry["verb"] not in _READS

@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
+import aiohttp
 
 from slipway_operator.contract import ARTIFACT_TYPE
 from slipway_operator.edges.clock import utc_now
@@ -59,7 +60,7 @@ class ArtifactFinder:
                 return await self._find(model, repository=repository, build_hash=build_hash)
         except TimeoutError:
             why = f"no answer in {_SECONDS:g} s"
-        except (httpx.HTTPError, _Unusable) as error:
+        except (aiohttp.ClientError, OSError, _Unusable) as error:
             why = str(error) or type(error).__name__
         log.warning(
             'Cannot look for build %s in repository "%s" (%s): a Job builds it.',
@@ -75,11 +76,12 @@ class ArtifactFinder:
             "authorization": f"Bearer {self._signer.sign(grant, now=utc_now())}",
             "accept": _MANIFEST_TYPE,
         }
-        async with httpx.AsyncClient(
-            base_url=f"{self._base}/{repository}", headers=headers, trust_env=False
-        ) as client:
+        base = f"{self._base}/{repository}"
+        async with aiohttp.ClientSession(headers=headers) as client:
             content = await _read(
-                client, f"/manifests/build-{build_hash[:TAG_DIGITS]}", limit=_MOST_MANIFEST_BYTES
+                client,
+                f"{base}/manifests/build-{build_hash[:TAG_DIGITS]}",
+                limit=_MOST_MANIFEST_BYTES,
             )
             if content is None:
                 return None
@@ -89,10 +91,11 @@ class ArtifactFinder:
             named = _read_digest(manifest.get("config")), _read_digest(layer)
             if manifest.get("artifactType") != ARTIFACT_TYPE or None in named:
                 raise _Unusable("its manifest is not one of a built model")
-            config = await _read(client, f"/blobs/{named[0]}", limit=_MOST_CONFIG_BYTES)
+            config = await _read(client, f"{base}/blobs/{named[0]}", limit=_MOST_CONFIG_BYTES)
             # What the index names may have gone, and pods would only hang.
-            there = await client.head(f"/blobs/{named[1]}")
-            if config is None or there.status_code != httpx.codes.OK:
+            async with client.head(f"{base}/blobs/{named[1]}") as layer_answer:
+                is_whole = layer_answer.status == HTTPStatus.OK
+            if config is None or not is_whole:
                 raise _Unusable("blobs that its manifest names are not there")
         if _compute_digest(config) != named[0]:
             raise _Unusable(f"config {named[0]} has other bytes")
@@ -107,15 +110,16 @@ class ArtifactFinder:
         return facts
 
 
-async def _read(client: httpx.AsyncClient, path: str, *, limit: int) -> bytes | None:
+async def _read(client: aiohttp.ClientSession, url: str, *, limit: int) -> bytes | None:
     """The bytes of an answer; None: the registry has no such thing."""
-    async with client.stream("GET", path) as answer:
-        if answer.status_code == httpx.codes.NOT_FOUND:
+    # It is not sent elsewhere: the token is for this registry alone.
+    async with client.get(url, allow_redirects=False) as answer:
+        if answer.status == HTTPStatus.NOT_FOUND:
             return None
-        if answer.status_code != httpx.codes.OK:
-            raise _Unusable(f"the registry answered {answer.status_code}")
+        if answer.status != HTTPStatus.OK:
+            raise _Unusable(f"the registry answered {answer.status}")
         content = bytearray()
-        async for chunk in answer.aiter_bytes():
+        async for chunk in answer.content.iter_any():
             content += chunk
             if len(content) > limit:
                 raise _Unusable(f"the answer is longer than {limit} bytes")

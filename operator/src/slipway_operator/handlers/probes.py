@@ -1,17 +1,17 @@
-"""The operator's two small servers: probes for the kubelet, metrics for Prometheus."""
+"""The operator's two small servers: probes for the kubelet, metrics for Prometheus.
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+On aiohttp, which Kopf and the Kubernetes client have loaded already.
+"""
 
-import uvicorn
+from collections.abc import Callable
+
+from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from slipway_operator.edges.telemetry import Telemetry
+
+_EVERYWHERE = "0.0.0.0"  # noqa: S104  of a pod: who may reach it is said by a NetworkPolicy
+_END_SECONDS = 1.0
 
 
 class ProbeServer:
@@ -26,49 +26,43 @@ class ProbeServer:
         is_alive: Callable[[], bool],
         is_ready: Callable[[], bool],
     ) -> None:
-        # Coroutines, for they look at what belongs to the loop; a plain function gets a thread.
-        def answer(look: Callable[[], bool]) -> Callable[[Request], Awaitable[Response]]:
-            async def handle(_: Request) -> Response:
-                good = look()
-                return PlainTextResponse("ok" if good else "no", 200 if good else 503)
+        async def livez(_: web.Request) -> web.Response:
+            return _say(is_alive())
 
-            return handle
+        async def readyz(_: web.Request) -> web.Response:
+            return _say(is_ready())
 
-        async def metrics(_: Request) -> Response:
+        async def metrics(_: web.Request) -> web.Response:
             told = generate_latest(telemetry.registry)
-            return Response(told, media_type=CONTENT_TYPE_LATEST)
+            return web.Response(body=told, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-        probes = [Route("/livez", answer(is_alive)), Route("/readyz", answer(is_ready))]
-        self._servers = [
-            _serve(Starlette(routes=probes), port),
-            _serve(Starlette(routes=[Route("/metrics", metrics)]), metrics_port),
-        ]
-        self._tasks: list[asyncio.Task[None]] = []
+        probes = [web.get("/livez", livez), web.get("/readyz", readyz)]
+        self._servers = {
+            port: _build_runner(probes),
+            metrics_port: _build_runner([web.get("/metrics", metrics)]),
+        }
 
     async def start(self) -> None:
-        """Listen."""
-        self._tasks = [asyncio.create_task(server.serve()) for server in self._servers]
+        """Listen.
+
+        Raises:
+            OSError: a port is taken.
+        """
+        for port, runner in self._servers.items():
+            await runner.setup()
+            await web.TCPSite(runner, _EVERYWHERE, port).start()
 
     async def close(self) -> None:
         """Stop listening."""
-        for server in self._servers:
-            server.should_exit = True
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for runner in self._servers.values():
+            await runner.cleanup()
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are the process's."""
-        yield
+def _build_runner(routes: list[web.RouteDef]) -> web.AppRunner:
+    application = web.Application()
+    application.add_routes(routes)
+    return web.AppRunner(application, access_log=None, shutdown_timeout=_END_SECONDS)
 
 
-def _serve(application: Starlette, port: int) -> uvicorn.Server:
-    # of a pod: who may reach it is said by a NetworkPolicy
-    everywhere = "0.0.0.0"  # noqa: S104
-    return _Server(
-        uvicorn.Config(
-            application, host=everywhere, port=port, log_config=None, access_log=False,
-            lifespan="off", server_header=False, timeout_graceful_shutdown=1,
-        )
-    )  # fmt: skip
+def _say(is_good: bool) -> web.Response:
+    return web.Response(text="ok" if is_good else "no", status=200 if is_good else 503)

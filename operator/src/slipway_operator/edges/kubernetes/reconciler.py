@@ -6,6 +6,7 @@ once, events come last. A write that is refused is told in the status; the queue
 
 import asyncio
 import logging
+import random
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +32,7 @@ from slipway_operator.state.observed import Observed, Refusal, read_labels
 log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
-_TRUST_SECONDS: Final = 600.0  # so often everything is looked at again, changed or not
+_TRUST_SECONDS: Final = 600.0  # so long at most before a model is looked at again, changed or not
 _PODLESS_SECONDS: Final = 5.0  # no watch tells of a build that gets no pod
 _UNREACHABLE: Final = "Unreachable"  # of the metric alone
 
@@ -63,7 +64,7 @@ class Reconciler:
         self._settings, self._leadership = settings, leadership
         self._telemetry, self._tokens, self._finder = telemetry, tokens, finder
         self._refusals: dict[str, Refusal] = {}
-        self._settled: dict[str, tuple[tuple[str, ...], float]] = {}
+        self._settled: dict[str, tuple[tuple[str, ...], float]] = {}  # with when trust ends
         self._building: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.blindness: dict[str, Refusal] = {}  # by kind: why it cannot be listed
         self.is_on_hold = False  # nothing is changed, and nothing told that is not in `blindness`
@@ -74,8 +75,8 @@ class Reconciler:
         A plan is made of what is observed alone, so that the same makes the same; what depends on
         the hour wakes itself.
         """
-        seen, at = self._settled.get(uid, ((), 0.0))
-        if self.blindness or self.is_on_hold or monotonic() - at > _TRUST_SECONDS:
+        seen, until = self._settled.get(uid, ((), 0.0))
+        if self.blindness or self.is_on_hold or monotonic() > until:
             return False
         return seen == self._mirror.fingerprint(uid)
 
@@ -132,7 +133,7 @@ class Reconciler:
                 and not is_podless
                 and len(observed.objects) == len(seen) - 1
             ):
-                self._settled[uid] = (seen, monotonic())
+                self._settled[uid] = (seen, monotonic() + _draw_trust())
             return plan.requeue_after_seconds
         if self.blindness:
             # Without seeing everything nothing is changed; what is missing is told.
@@ -313,6 +314,11 @@ class Reconciler:
             self._mirror.drop(asked)
         else:
             self._mirror.put(found)
+
+
+def _draw_trust() -> float:
+    """Not the same for all, or a thousand models would be looked at in one minute of ten."""
+    return random.uniform(_TRUST_SECONDS / 2, _TRUST_SECONDS)  # noqa: S311  jitter
 
 
 def _is_build(action: Apply | Delete) -> bool:
