@@ -33,6 +33,8 @@ SECRET_POLL_SECONDS: Final = 5
 LEAVING_POLL_SECONDS: Final = 2
 QUEUE_POLL_SECONDS: Final = 30  # an edge wakes it when a build ends; this is the net below
 PACKAGED: Final = "Packaged"
+# Told alike before and after its Job is seen, so that nothing is told twice within a moment.
+_PENDING: Final = "waiting for a place to run"
 
 
 class BuildPhase(StrEnum):
@@ -220,7 +222,7 @@ def _start(
             job=job_name,
             started_at=before.started_at if begun else render_instant(now),
         ),
-        detail=say("Building", build=inputs.build_hash[:SHORT], stage="started"),
+        detail=say("Building", build=inputs.build_hash[:SHORT], stage=_PENDING),
         start_attempt=attempt,
     )
 
@@ -248,7 +250,7 @@ def _judge_run(
             build, finished_at=render_instant(run.finished_at or now)
         )
         return _done(result, before=finished, job_name=run.job_name)
-    doing = "waiting for a place to run" if run.phase is RunPhase.PENDING else f"step {run.step}"
+    doing = _PENDING if run.phase is RunPhase.PENDING else f"step {run.step}"
     detail = say("Building", build=inputs.build_hash[:SHORT], stage=doing)
     return BuildDecision(
         phase=BuildPhase.RUNNING,
