@@ -5,13 +5,14 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from slipway_operator.edges.kubernetes.api import Connection
 from slipway_operator.edges.kubernetes.resources import MODEL, WATCHED
-from slipway_operator.handlers.transport import Watches
+from slipway_operator.handlers.transport import Told, Watches
 
 HANG_SECONDS = 60
 Kind = tuple[str, str, str, str]  # group, version, plural, kind
@@ -30,8 +31,8 @@ class EmptyServer:
     Once that has ended, the other watches break off, and cannot be opened again.
     """
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, watch: Watch, *models: dict[str, object]) -> None:
+        self._watch, self._models = watch, models
         self.is_watched, self._is_over = asyncio.Event(), asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -65,7 +66,7 @@ class EmptyServer:
             case ["apis", group, version]:
                 return web.json_response({"resources": self._list_kinds(group, version)})
         if "watch" not in request.query:
-            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": []})
+            return web.json_response(self._list(request.path))
         response = web.StreamResponse()
         if not self._is_over.is_set():
             await response.prepare(request)
@@ -78,6 +79,11 @@ class EmptyServer:
             assert request.transport is not None
             request.transport.abort()
         return response
+
+    def _list(self, path: str) -> dict[str, object]:
+        items = self._models if path.endswith(f"/{MODEL.plural}") else ()
+        kinds = {"apiVersion": MODEL.api_version, "kind": f"{MODEL.kind}List"}
+        return {**kinds, "metadata": {"resourceVersion": "1"}, "items": items}
 
     @staticmethod
     def _list_groups() -> list[dict[str, object]]:
@@ -106,11 +112,11 @@ class EmptyServer:
         ]
 
 
-def watch_with(connection: Connection) -> Watches:
+def watch_with(connection: Connection, on_event: Told = lambda change, obj: None) -> Watches:
     async def login() -> Connection:
         return connection
 
-    return Watches(on_event=lambda change, obj: None, login=login, namespaces=())
+    return Watches(on_event=on_event, login=login, namespaces=())
 
 
 async def end_in_an_error(response: web.StreamResponse) -> None:
@@ -154,6 +160,35 @@ def test_a_kopf_that_is_told_to_stop_has_ended_then() -> None:
                     await asyncio.sleep(0.01)
 
     asyncio.run(main())
+
+
+def test_of_a_list_no_more_is_told_than_what_there_is() -> None:
+    metadata = {
+        "name": "churn",
+        "namespace": "default",
+        "uid": "u-1",
+        "resourceVersion": "7",
+        "labels": {"team": "a"},
+    }
+    model = {"metadata": {**metadata, "managedFields": [{"manager": "x"}]}, "spec": {"model": {}}}
+    told: list[tuple[str | None, dict[str, Any]]] = []
+
+    async def main() -> None:
+        heard = asyncio.Event()
+
+        def hear(change: str | None, obj: dict[str, Any]) -> None:
+            told.append((change, obj))
+            heard.set()
+
+        async with EmptyServer(say_nothing, model).running() as connection:
+            running = asyncio.create_task(watch_with(connection, hear).run())
+            await asyncio.wait_for(heard.wait(), HANG_SECONDS)
+            running.cancel()
+            await asyncio.wait({running}, timeout=HANG_SECONDS)
+
+    asyncio.run(main())
+    brief = {"apiVersion": MODEL.api_version, "kind": MODEL.kind, "metadata": metadata}
+    assert told == [(None, brief)]
 
 
 def list_threads() -> set[str]:

@@ -17,7 +17,7 @@ from slipway_operator.edges.config import OperatorConfig
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
 from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.lease import Leadership
-from slipway_operator.edges.kubernetes.mirror import Mirror, Name
+from slipway_operator.edges.kubernetes.mirror import Mirror, Name, read_version
 from slipway_operator.edges.kubernetes.pages import Metadata, read_item, read_metadata
 from slipway_operator.edges.kubernetes.reconciler import Reconciler
 from slipway_operator.edges.kubernetes.refusals import explain_blindness
@@ -60,8 +60,7 @@ class Term:
         self._mirror, self._hearing = Mirror(), Hearing()
         self._heard_at = monotonic()
         self._is_missing_told: set[str] = set()
-        self._has_gap = asyncio.Event()
-        self.is_listed = False
+        self._has_gap, self._listed = asyncio.Event(), asyncio.Event()
         self._reconciler = Reconciler(
             api=api,
             mirror=self._mirror,
@@ -95,6 +94,11 @@ class Term:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._queue.close()
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether everything was listed once."""
+        return self._listed.is_set()
+
     def measure_silence(self, *, now: float) -> float:
         """For how many seconds something has gone untold by the watches."""
         return self._hearing.measure_silence(now=now)
@@ -127,7 +131,7 @@ class Term:
                 continue
             if self._reconciler.blindness.pop(resource.kind, None) is not None:
                 log.info("%s can be listed again", resource.plural)
-        self.is_listed = True
+        self._listed.set()
         for uid in self._mirror.list_uids(MODEL.kind):
             if not self._reconciler.is_settled(uid):
                 self._queue.wake(uid)
@@ -188,7 +192,11 @@ class Term:
         return True
 
     async def _watch_again(self) -> None:
-        """Run Kopf, and run it again whenever it ends: an operator that is deaf is none."""
+        """Run Kopf, and run it again whenever it ends: an operator that is deaf is none.
+
+        From the first list on, so that the lists by which watches begin name what is known.
+        """
+        await self._listed.wait()
         while True:
             self._hearing.start_anew(now=monotonic())
             watches = Watches(
@@ -216,9 +224,9 @@ class Term:
 
     def _notice(self, change: str | None, obj: dict[str, Any]) -> None:
         self._heard_at = monotonic()
-        if change is None and self._hearing.has_heard(obj):
-            # A watch that was lost begins anew by a list, which does not tell what is gone.
-            self._has_gap.set()
+        if change is None:
+            self._notice_listed(obj)
+            return
         self._hearing.hear(obj, is_deleted=change == _DELETED)
         if change == _DELETED:
             self._mirror.drop(obj)
@@ -234,6 +242,24 @@ class Term:
             self._queue.wake(uid)
         if obj["kind"] == JOB.kind and (change == _DELETED or not is_unfinished(obj)):
             self._wake_waiting(metadata["namespace"])
+
+    def _notice_listed(self, obj: dict[str, Any]) -> None:
+        """Of the list by which a watch begins: that this exists.
+
+        What is not known in this state is listed; so is everything where a watch was lost, for
+        what is gone no list tells.
+        """
+        metadata = obj["metadata"]
+        is_known = self._mirror.has(
+            obj["kind"],
+            metadata.get("namespace") or "",
+            metadata["name"],
+            uid=metadata["uid"],
+            version=read_version(obj),
+        )
+        if not is_known or self._hearing.has_heard(obj):
+            self._has_gap.set()
+        self._hearing.hear(obj)
 
     def _wake_waiting(self, namespace: str) -> None:
         """A build has ended: those that wait longest for a place begin."""

@@ -23,7 +23,7 @@ Json = Mapping[str, Any]
 Object = dict[str, Any]
 T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 15.0
-_PAGE: Final = 250
+_PAGE: Final = 100
 _NOT_FOUND, _CONFLICT, _FORBIDDEN, _TOO_MANY = 404, 409, 403, 429
 
 
