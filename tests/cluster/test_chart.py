@@ -228,6 +228,30 @@ def test_a_reference_to_a_secret_that_the_user_may_not_read_is_refused(
     assert [one["metadata"]["name"] for one in namespace.list("md")] == ["churn"]
 
 
+def test_a_host_name_that_the_namespace_may_not_use_is_refused(
+    installation: Namespace, namespace: Namespace
+) -> None:
+    def apply(name: str, *hosts: str, replicas: int = 1) -> None:
+        model = {"uri": "https://models.example.com/churn.joblib"}
+        traffic = {"hostnames": list(hosts)}
+        namespace.apply(_document(name, {"model": model, "traffic": traffic, "replicas": replicas}))
+
+    def allow(hosts: str) -> None:
+        words = ("namespace", namespace.name, "--overwrite", f"slipway.dev/hostnames={hosts}")
+        namespace.cluster.kubectl("annotate", *words)
+
+    apply("own", f"own.{namespace.name}.{MODELS_DOMAIN}")
+    with pytest.raises(Refused, match=r'"a\.shop\.test", which namespace "test-.* may not use'):
+        apply("churn", "a.shop.test")
+    allow("*.shop.test")
+    namespace.wait("it is let in", lambda: apply("churn", "a.shop.test") is None)
+    allow("nothing.test")
+    # what stands there already stays; whether it is served the operator decides
+    apply("churn", "a.shop.test", replicas=2)
+    with pytest.raises(Refused, match=r"slipway\.dev/hostnames"):
+        apply("churn", "b.shop.test")
+
+
 def _of_secret(name: str, *, secret: str, **spec: Any) -> Object:
     access = {"secretRef": {"name": secret}}
     uri = "https://models.example.com/churn.joblib"

@@ -1,7 +1,7 @@
 """Golden stories: what they hold, how they are read and written. A story is a pair of YAML files.
 
 `NAME.in.yaml`: `about`, `settings` (laptop | cluster), `now`, `model` (the ModelDeployment),
-`observed` (`objects`, `absentSecrets`). `NAME.out.yaml`: the plan.
+`observed` (`objects`, `absentSecrets`, `allowedHosts`, `hostHolders`). `NAME.out.yaml`: the plan.
 """
 
 from collections.abc import Mapping
@@ -50,6 +50,8 @@ def plan_story(story: Mapping[str, Any]) -> Plan:
         observed=Observed(
             objects=tuple(observed["objects"]),
             absent_secrets=frozenset(observed["absentSecrets"]),
+            allowed_hosts=tuple(observed.get("allowedHosts", ())),
+            host_holders=observed.get("hostHolders", {}),
         ),
         settings=SETTINGS[story["settings"]],
         now=datetime.fromisoformat(story["now"]),

@@ -22,6 +22,7 @@ from slipway_operator.api.status import Addresses, Status, render_status
 from slipway_operator.decide.account import Account, render_account
 from slipway_operator.decide.build import BuildPhase
 from slipway_operator.decide.build_result import compute_inputs, is_pinned
+from slipway_operator.decide.hosts import list_foreign_hosts
 from slipway_operator.decide.revision import choose_image
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
@@ -29,9 +30,10 @@ from slipway_operator.settings import Settings
 from slipway_operator.state.observed import Json, Observed, Refusal, is_terminating, read_name
 from slipway_operator.steering.hold import hold_still
 from slipway_operator.steering.steer import steer
-from slipway_operator.steering.world import Outcome, World, observe_world
+from slipway_operator.steering.world import Outcome, World, observe_world, read_owner
 
 REMOVAL_POLL_SECONDS: Final = 2
+_UNTOLD: Final = frozenset({"RoutePending"})  # true for a moment after every change of a route
 _SHOWN: Final = 4
 
 
@@ -78,6 +80,17 @@ def list_secrets(asked: Mapping[str, Any]) -> tuple[str, ...]:
     parsed = parse_modeldeployment(asked)
     reference = parsed.asked.spec.model.access.secret_ref if parsed.asked else None
     return () if reference is None else (reference.name,)
+
+
+def list_hosts_to_check(asked: Mapping[str, Any], *, settings: Settings) -> tuple[str, ...]:
+    """The host names of which an edge has to look up before it makes a plan whether they are
+    allowed to the namespace, and which older model has them."""
+    parsed = parse_modeldeployment(asked)
+    if parsed.asked is None:
+        return ()
+    return list_foreign_hosts(
+        owner=read_owner(asked), traffic=parsed.asked.spec.traffic, settings=settings
+    )
 
 
 def find_reusable_build(asked: Mapping[str, Any]) -> str | None:
@@ -186,6 +199,7 @@ def _decide_verdicts(
             answering_revision=answering,
             asked_revision=asked.revision if asked else None,
             route=world.route,
+            hosts=outcome.host_refusal,
             stable_is_asked=asked is not None and asked.revision == outcome.stable,
             arrived=outcome.arrived and not rerouted,
             runtime_outdated=asked is not None
@@ -247,7 +261,8 @@ def _list_events(
         events.append(_tell("Promoted", say("Promoted", revision=outcome.stable[:_SHOWN])))
     old = find_condition(before.conditions, ConditionType.READY)
     new = find_condition(after.conditions, ConditionType.READY)
-    if new is not None and (old is None or (old.status, old.reason) != (new.status, new.reason)):
+    was = None if old is None else (old.status, old.reason)
+    if new is not None and new.reason not in _UNTOLD and (new.status, new.reason) != was:
         events.append(_tell(new.reason, new.message))
     return tuple(events)
 

@@ -367,6 +367,7 @@ def situation(**more: Any) -> Situation:
         "answering_revision": "7c1f000000",
         "asked_revision": "7c1f000000",
         "route": route(fill_slots("s")),
+        "hosts": None,
         "stable_is_asked": True,
         "arrived": True,
         "runtime_outdated": False,
@@ -383,10 +384,37 @@ def refusing(reason: str) -> RouteState:
     return replace(route(fill_slots("s")), verified=False, trouble=(reason, "Words."))
 
 
+NOT_ALLOWED = {"hosts": Finding(reason="HostnameNotAllowed", message="Words.")}
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "expected"),
     [
         pytest.param({}, "Ready", ("True", "Serving"), id="all is well"),
+        *(
+            pytest.param(
+                NOT_ALLOWED, kind, (status, "HostnameNotAllowed"), id=f"a host less: {kind}"
+            )
+            for kind, status in (
+                ("Ready", "False"),
+                ("UpToDate", "False"),
+                ("TrafficProgrammed", "False"),
+                ("Reconciling", "True"),
+            )
+        ),
+        pytest.param(NOT_ALLOWED, "Available", ("True", "Serving"), id="a host less, it answers"),
+        pytest.param(
+            {**NOT_ALLOWED, "arrived": False},
+            "Ready",
+            ("False", "HostnameNotAllowed"),
+            id="a host less, not ready for a moment either",
+        ),
+        pytest.param(
+            {**NOT_ALLOWED, "arrived": False},
+            "Reconciling",
+            ("True", "RoutePending"),
+            id="a host less, what is under way is told first",
+        ),
         pytest.param({}, "UpToDate", ("True", "UpToDate"), id="up to date"),
         pytest.param(
             {"runtime_outdated": True}, "UpToDate", ("True", "RuntimeOutdated"), id="older image"

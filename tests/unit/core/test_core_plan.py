@@ -7,7 +7,7 @@ import pytest
 
 from core_cluster import Behaviour, Cluster, laptop_settings
 from core_golden import SETTINGS
-from slipway_operator.plan import Apply, Plan, list_secrets, make_plan
+from slipway_operator.plan import Apply, Plan, list_hosts_to_check, list_secrets, make_plan
 from slipway_operator.state.identity import ChildKind, Owner
 from slipway_operator.state.observed import Observed, Refusal, observe_children
 
@@ -61,6 +61,17 @@ def test_the_secrets_to_look_up_are_named() -> None:
     assert list_secrets({"metadata": metadata, "spec": {"model": model}}) == ("keys",)
     assert list_secrets({"metadata": metadata, "spec": {"model": {"uri": "s3://m/m"}}}) == ()
     assert list_secrets({"metadata": metadata, "spec": {}}) == ()
+
+
+def test_an_edge_is_told_which_hosts_to_look_up() -> None:
+    def list_hosts(spec: dict[str, Any]) -> tuple[str, ...]:
+        asked = {"metadata": {"name": "churn", "namespace": "n"}, "spec": spec}
+        return list_hosts_to_check(asked, settings=SETTINGS["cluster"])
+
+    model, hosts = {"uri": "s3://m/m"}, ["churn.n.models.example.com", "a.example.com"]
+    assert list_hosts({"model": model, "traffic": {"hostnames": hosts}}) == ("a.example.com",)
+    assert list_hosts({"model": model}) == ()
+    assert list_hosts({}) == ()
 
 
 def test_a_file_is_refused_on_a_cluster() -> None:

@@ -16,6 +16,26 @@ def made(name: str, *, version: int = 1, uid: str = "", owner: str = "", kind: s
     }  # fmt: skip
 
 
+def test_who_asks_for_a_host_is_known_as_long_as_it_does() -> None:
+    mirror = Mirror()
+
+    def ask(name: str, version: int, *hosts: str) -> None:
+        asked = made(name, version=version, kind="ModelDeployment")
+        mirror.put({**asked, "spec": {"traffic": {"hostnames": list(hosts)}}})
+
+    def claimants(host: str) -> set[str]:
+        return {one["metadata"]["name"] for one in mirror.list_claimants(host)}
+
+    ask("a", 1, "x.example.com", "y.example.com")
+    ask("b", 1, "x.example.com")
+    assert claimants("x.example.com") == {"a", "b"}
+    assert claimants("y.example.com") == {"a"}
+    ask("a", 2, "y.example.com")
+    assert claimants("x.example.com") == {"b"}
+    mirror.drop(made("b", kind="ModelDeployment"))
+    assert claimants("x.example.com") == set()
+
+
 def test_an_older_state_of_the_same_object_is_not_kept() -> None:
     mirror = Mirror()
     newer, older = made("a", version=10), made("a", version=9)

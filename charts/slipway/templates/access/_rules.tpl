@@ -12,6 +12,7 @@
 - {apiGroups: [gateway.networking.k8s.io], resources: [httproutes], verbs: [create, get, list, patch, watch]}
 - {apiGroups: [""], resources: [pods], verbs: [list, watch]}
 - {apiGroups: [""], resources: [secrets], verbs: [get]}
+- {apiGroups: [""], resources: [namespaces], verbs: [get]}
 {{- if include "slipway.isEmbedded" . }}
 - {apiGroups: [""], resources: [secrets], verbs: [create, patch]}
 {{- end }}

@@ -79,6 +79,12 @@ SERVING_ROWS: Final = (
         "Choose another host name in spec.traffic.hostnames.",
     ),
     (
+        "HostnameNotAllowed",
+        "Warning",
+        'Namespace "{namespace}" may not use host "{host}".',
+        "Choose another, or have it named in the namespace's annotation slipway.dev/hostnames.",
+    ),
+    (
         "GatewayNotFound",
         "Warning",
         'Gateway "{gateway}" in namespace "{namespace}" does not exist.',

@@ -27,7 +27,8 @@ class Finding:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What the decisions found. `answering` is the health of the revision that has the traffic;
-    None: there is none. `asked` is that of the revision asked for; None: it is not built."""
+    None: there is none. `asked` is that of the revision asked for; None: it is not built. `hosts`:
+    why a host name is left out of the route."""
 
     blocked: Finding | None
     build: BuildDecision | None
@@ -36,6 +37,7 @@ class Situation:
     answering_revision: str | None
     asked_revision: str | None
     route: RouteState | None
+    hosts: Finding | None
     stable_is_asked: bool
     arrived: bool
     runtime_outdated: bool
@@ -45,6 +47,9 @@ def decide_verdicts(situation: Situation) -> tuple[Verdict, ...]:
     """Every condition that can be stated."""
     problem = find_problem(situation)
     progress = None if problem and problem.final else find_progress(situation)
+    # What fails or is under way is told first: a host that is left out hinders neither.
+    if problem is None and progress is None:
+        problem = situation.hosts
     return (
         _decide_ready(situation, problem=problem, progress=progress),
         decide_available(situation.answering),
@@ -153,6 +158,9 @@ def _decide_ready(
         cause = answering if answering is not None and progress is None else progress
         cause = cause or Finding(reason="NoRevision", message=say("NoRevision"))
         return _state(ConditionType.READY, ConditionStatus.FALSE, cause.reason, cause.message)
+    if situation.hosts is not None:
+        hosts = situation.hosts
+        return _state(ConditionType.READY, ConditionStatus.FALSE, hosts.reason, hosts.message)
     if progress is not None:
         return _state(ConditionType.READY, ConditionStatus.TRUE, progress.reason, progress.message)
     return _state(ConditionType.READY, ConditionStatus.TRUE, answering.reason, answering.message)
@@ -163,7 +171,8 @@ def _decide_up_to_date(
 ) -> Verdict:
     revision = (situation.asked_revision or "")[:SHOWN]
     # A refused or half-done route of this generation is not what was asked for; ill pods are.
-    if situation.stable_is_asked and situation.arrived and situation.blocked is None:
+    unhindered = situation.blocked is None and situation.hosts is None
+    if situation.stable_is_asked and situation.arrived and unhindered:
         reason = "RuntimeOutdated" if situation.runtime_outdated else "UpToDate"
         message = say(reason, revision=revision)
         return _state(ConditionType.UP_TO_DATE, ConditionStatus.TRUE, reason, message)
@@ -212,6 +221,9 @@ def _decide_traffic(situation: Situation) -> Verdict:
     if not route.verified:
         message = say("RoutePending", detail="it was changed and is not yet confirmed.")
         return _state(kind, ConditionStatus.UNKNOWN, "RoutePending", message)
+    if situation.hosts is not None:
+        hosts = situation.hosts
+        return _state(kind, ConditionStatus.FALSE, hosts.reason, hosts.message)
     revision = (situation.answering_revision or "")[:SHOWN]
     message = say("Programmed", revision=revision)
     return _state(kind, ConditionStatus.TRUE, "Programmed", message)

@@ -34,11 +34,11 @@ def build_route(
     slots: Slots,
     stable: str | None,
     traffic: Traffic,
+    hostnames: tuple[str, ...],
     timeout_seconds: int,
     settings: Settings,
 ) -> dict[str, Any]:
     """The HTTPRoute `NAME`. `timeout_seconds` is the longest of the revisions that it names."""
-    hostnames = list_hostnames(owner=owner, traffic=traffic, settings=settings)
     timeouts = {"request": f"{timeout_seconds + TIMEOUT_MARGIN_SECONDS}s"}
     everything = {"type": "PathPrefix", "value": "/"}
     spec: dict[str, Any] = {
@@ -71,7 +71,7 @@ def build_route(
         ],
     }
     if hostnames:
-        spec["hostnames"] = hostnames
+        spec["hostnames"] = list(hostnames)
     return {
         "apiVersion": ChildKind.HTTP_ROUTE.api_version,
         "kind": ChildKind.HTTP_ROUTE.value,
@@ -105,12 +105,6 @@ def build_secret_value(owner: Owner) -> str:
     guess for whoever cannot read the cluster, and whoever can reaches the Service anyway.
     """
     return hashlib.sha256(f"override off {owner.uid}".encode()).hexdigest()
-
-
-def list_hostnames(*, owner: Owner, traffic: Traffic, settings: Settings) -> list[str]:
-    """The host names of a model: its own below the domain, then those asked for, each once."""
-    own = [] if settings.domain is None else [f"{owner.name}.{owner.namespace}.{settings.domain}"]
-    return list(dict.fromkeys([*own, *sorted(traffic.hostnames)]))
 
 
 def read_route(route: Json, *, owner: Owner, settings: Settings) -> RouteState:

@@ -36,6 +36,8 @@ class Observed:
     reported for artifacts that the store already has. `refusal`: what kept the last plan from being
     carried out, until it is. `other_builds`: how many builds of other models run in the namespace.
     `pod_refusal`: in which words a pod of the running build was refused, where there is none.
+    `allowed_hosts`: the host names that the namespace may use; `host_holders`: by host, the older
+    model that has it. Both are asked for where `plan.list_hosts_to_check` names a host.
     """
 
     objects: tuple[Json, ...] = ()
@@ -44,6 +46,8 @@ class Observed:
     refusal: Refusal | None = None
     other_builds: int = 0
     pod_refusal: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    host_holders: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

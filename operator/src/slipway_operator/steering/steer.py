@@ -15,6 +15,7 @@ from slipway_operator.decide.build_result import (
     resolve_model,
 )
 from slipway_operator.decide.health import Health, Level, assess_revision
+from slipway_operator.decide.hosts import decide_hosts
 from slipway_operator.decide.retirement import Exit, Retirement, decide_retirements
 from slipway_operator.decide.revision import decide_snapshot
 from slipway_operator.decide.traffic import TrafficDecision, decide_target, decide_traffic
@@ -57,6 +58,13 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
     autoscaled = count_autoscaled(world.states) if spec.replicas is None else {}
     inputs = compute_inputs(model=spec.model, resolved=world.before.model)
     build = _decide_build(world, inputs=inputs, observed=observed)
+    hosts = decide_hosts(
+        owner=world.owner,
+        traffic=spec.traffic,
+        allowed=observed.allowed_hosts,
+        holders=observed.host_holders,
+        settings=world.settings,
+    )
     asked = None
     if build.result is not None:
         asked = decide_snapshot(
@@ -118,6 +126,7 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
                 slots=traffic.slots,
                 stable=stable,
                 traffic=spec.traffic,
+                hostnames=hosts.names,
                 timeout_seconds=_longest_timeout(spec, states, traffic.slots),
                 settings=world.settings,
             )
@@ -127,6 +136,7 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
         removals=_list_removals(world, inputs=inputs, build=build, retired=retired, kept=protected),
         build=build,
         build_status=build.build,
+        host_refusal=hosts.refusal,
         model=resolve_model(build.result, uri=spec.model.uri)
         if build.result
         else world.before.model,
@@ -142,6 +152,7 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
         autoscaled=autoscaled,
         waits=(
             build.requeue_after_seconds,
+            hosts.requeue_after_seconds,
             *(retirement.seconds_left for retirement in retired.values()),
             *(health[revision].seconds_left for revision in needed if revision in health),
         ),

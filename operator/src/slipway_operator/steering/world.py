@@ -67,6 +67,7 @@ class Outcome:
     blocked: Finding | None = None
     build: BuildDecision | None = None
     build_status: Build | None = None
+    host_refusal: Finding | None = None
     model: ResolvedModel | None = None
     asked: Snapshot | None = None
     stable: str | None = None
@@ -80,16 +81,21 @@ class Outcome:
     waits: tuple[float | None, ...] = ()
 
 
-def observe_world(
-    *, asked: Mapping[str, Any], observed: Observed, settings: Settings, now: datetime
-) -> World:
-    """Sort out what was observed."""
+def read_owner(asked: Mapping[str, Any]) -> Owner:
+    """Who a ModelDeployment is to its children."""
     metadata = asked["metadata"]
-    owner = Owner(
+    return Owner(
         name=metadata["name"],
         namespace=metadata.get("namespace", "default"),
         uid=metadata.get("uid", ""),
     )
+
+
+def observe_world(
+    *, asked: Mapping[str, Any], observed: Observed, settings: Settings, now: datetime
+) -> World:
+    """Sort out what was observed."""
+    owner = read_owner(asked)
     children = observe_children(owner, observed)
     states = observe_revisions(children)
     found = children.find(ChildKind.HTTP_ROUTE, owner.name)
@@ -97,7 +103,7 @@ def observe_world(
     before = read_status(asked.get("status"))
     return World(
         owner=owner,
-        generation=int(metadata.get("generation") or 0),
+        generation=int(asked["metadata"].get("generation") or 0),
         before=before,
         children=children,
         states=states,

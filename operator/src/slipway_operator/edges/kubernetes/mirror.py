@@ -33,6 +33,7 @@ class _Kept:
     version: int
     owner: str | None
     is_open: bool
+    hosts: tuple[str, ...]
     packed: bytes
 
 
@@ -44,6 +45,7 @@ class Mirror:
         self._children: dict[str, dict[_Key, _Kept]] = {}
         self._by_uid: dict[str, _Kept] = {}
         self._open: dict[str, dict[Name, _Kept]] = {}
+        self._by_host: dict[str, dict[_Key, _Kept]] = {}
 
     def put(self, obj: Object) -> bool:
         """Keep an object, unless it or a newer state is kept; tells whether it was."""
@@ -57,6 +59,7 @@ class Mirror:
             version=version,
             owner=read_labels(obj).get(LABEL_UID),
             is_open=_is_open(obj),
+            hosts=_read_hosts(obj),
             packed=_pack(_without_bookkeeping(obj)),
         )
         self._objects.setdefault(key[0], {})[key[1:]] = kept
@@ -65,6 +68,8 @@ class Mirror:
             self._children.setdefault(kept.owner, {})[key] = kept
         if kept.is_open:
             self._open.setdefault(key[0], {})[key[1:]] = kept
+        for host in kept.hosts:
+            self._by_host.setdefault(host, {})[key] = kept
         return True
 
     def has(self, kind: str, namespace: str, name: str, *, uid: str, version: int) -> bool:
@@ -108,6 +113,10 @@ class Mirror:
         """The builds that have not ended, or the models that wait to begin one."""
         return (_read(kept) for kept in list(self._open.get(kind, {}).values()))
 
+    def list_claimants(self, host: str) -> list[Object]:
+        """The models that ask for a host name."""
+        return [_read(kept) for kept in self._by_host.get(host, {}).values()]
+
     def children_of(self, uid: str) -> tuple[Object, ...]:
         """Everything that carries the uid of a model."""
         return tuple(_read(kept) for kept in self._children.get(uid, {}).values())
@@ -128,6 +137,10 @@ class Mirror:
         family.pop(key, None)
         if kept.owner and not family:
             self._children.pop(kept.owner, None)
+        for host in kept.hosts:
+            self._by_host[host].pop(key)
+            if not self._by_host[host]:
+                del self._by_host[host]
 
 
 def _key(obj: Object) -> _Key:
@@ -161,6 +174,13 @@ def _is_open(obj: Object) -> bool:
         ready = read_conditions(obj).get(ConditionType.MODEL_READY) or {}
         return bool(ready.get("reason") == "BuildQueued")
     return False
+
+
+def _read_hosts(obj: Object) -> tuple[str, ...]:
+    if obj["kind"] != MODEL.kind:
+        return ()
+    asked = ((obj.get("spec") or {}).get("traffic") or {}).get("hostnames") or ()
+    return tuple(dict.fromkeys(str(host) for host in asked))
 
 
 def _without_bookkeeping(obj: Object) -> Object:

@@ -14,6 +14,7 @@ from slipway_operator.edges.kubernetes.resources import (
     EVENT,
     LEASE,
     MODEL,
+    NAMESPACE,
     POD,
     SECRET,
     Resource,
@@ -71,6 +72,8 @@ PERMISSIONS: Final = (
     ),
     Permission(resource=POD, verbs=_WATCH, scope=Scope.MODELS),
     Permission(resource=SECRET, verbs=("get",), scope=Scope.MODELS),
+    # which host names it allows
+    Permission(resource=NAMESPACE, verbs=("get",), scope=Scope.MODELS),
     Permission(
         resource=SECRET,
         verbs=("create", "patch"),

@@ -17,6 +17,7 @@ from slipway_operator.edges.clock import monotonic, utc_now
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
 from slipway_operator.edges.kubernetes.events import record_event
 from slipway_operator.edges.kubernetes.hearing import Hearing
+from slipway_operator.edges.kubernetes.hosts import find_allowed_hosts, find_holders
 from slipway_operator.edges.kubernetes.lease import Leadership
 from slipway_operator.edges.kubernetes.mirror import Mirror
 from slipway_operator.edges.kubernetes.pod_refusals import find_pod_refusal, find_podless_job
@@ -24,7 +25,15 @@ from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_names
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
 from slipway_operator.edges.telemetry import Telemetry
-from slipway_operator.plan import Apply, Delete, Plan, find_reusable_build, list_secrets, make_plan
+from slipway_operator.plan import (
+    Apply,
+    Delete,
+    Plan,
+    find_reusable_build,
+    list_hosts_to_check,
+    list_secrets,
+    make_plan,
+)
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID, MANAGED_BY, read_controller
 from slipway_operator.state.observed import Observed, Refusal, read_labels
@@ -127,9 +136,11 @@ class Reconciler:
             plan = replace(plan, requeue_after_seconds=soon)
         if not plan.actions and plan.status is None and observed.refusal is None:
             await self._keep_tokens(uid)
-            # What no watch tells is looked for again: an absent Secret, a stranger's object.
+            # What no watch tells is looked for again: an absent Secret, a stranger's object, what a
+            # namespace allows.
             if (
                 not observed.absent_secrets
+                and not list_hosts_to_check(asked, settings=self._settings)
                 and not is_podless
                 and len(observed.objects) == len(seen) - 1
             ):
@@ -197,6 +208,7 @@ class Reconciler:
         ]
         blind = next(iter(self.blindness.values()), None)
         children = self._mirror.children_of(uid)
+        hosts = list_hosts_to_check(asked, settings=self._settings)
         podless = find_podless_job(children)
         observed = Observed(
             objects=children,
@@ -205,6 +217,8 @@ class Reconciler:
             refusal=blind or self._refusals.get(uid),
             other_builds=self._count_other_builds(namespace, uid),
             pod_refusal=None if podless is None else await find_pod_refusal(self._api, podless),
+            allowed_hosts=await find_allowed_hosts(self._api, namespace) if hosts else (),
+            host_holders=await find_holders(self._api, self._mirror, asked, hosts),
         )
         plan = self._plan(asked, observed)
         strangers = await self._find_unseen(plan, observed)

@@ -39,6 +39,9 @@ class Resource:
 MODEL: Final = Resource(api_version=API_VERSION, kind=KIND, plural="modeldeployments")
 POD: Final = Resource(api_version="v1", kind="Pod", plural="pods")
 SECRET: Final = Resource(api_version="v1", kind="Secret", plural="secrets")
+NAMESPACE: Final = Resource(
+    api_version="v1", kind="Namespace", plural="namespaces", namespaced=False
+)
 EVENT: Final = Resource(api_version="v1", kind="Event", plural="events")
 LEASE: Final = Resource(api_version="coordination.k8s.io/v1", kind="Lease", plural="leases")
 DEFINITION: Final = Resource(
