@@ -70,7 +70,7 @@ test: check ## All checks and all tests; root on Debian, for the cluster's (or S
 .PHONY: test-laptop
 test-laptop: setup examples stores ## All tests but those on a real Kubernetes
 	@echo "· running the tests that need no cluster ($(WORKERS) workers)"
-	@$(PYTEST) $(SPREAD) $(COVERAGE) --ignore=tests/cluster tests
+	@$(PYTEST) $(SPREAD) --durations=15 $(COVERAGE) --ignore=tests/cluster tests
 
 .PHONY: check
 check: setup ## Formatting, lint, import layers, types
@@ -125,7 +125,7 @@ STORIES := $(if $(SLIPWAY_TEST_KUBECONFIG),,tests/behaviour)
 .PHONY: test-cluster
 test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
 	@echo "· running the tests on the cluster"
-	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q $(LEFT_OUT) $(STORIES) tests/cluster
+	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q --durations=15 $(LEFT_OUT) $(STORIES) tests/cluster
 
 .PHONY: quiet
 quiet: setup stores images cluster ## Watch MODELS=50 ready models for MINUTES=30: the operator writes nothing
@@ -143,6 +143,11 @@ fuzz-onnx: setup ## Give 2,000 mutated ONNX files to the build (minutes)
 .PHONY: bench
 bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)
 	@$(RUN) python tests/bench/run.py && $(RUN) python tests/bench/serving_throughput.py
+
+.PHONY: bench-operator
+bench-operator: setup examples stores cluster images ## Measure the operator: a life, 50 and 1,000 models (half an hour)
+	@PYTHONPATH=tests/cluster:tests/support:images $(RUN) python tests/bench/operator_life.py
+	@PYTHONPATH=tests/cluster:tests/support:images $(RUN) python tests/bench/operator_scale.py
 
 .PHONY: coverage-sklearn
 coverage-sklearn: setup ## Send all of scikit-learn through the conversion and judge it (docs/conversion.md)

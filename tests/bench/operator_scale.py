@@ -29,8 +29,8 @@ from rig.places import find_places
 COUNTS = (50, 1_000)
 STARTS = 5
 CHANGES, CHANGES_A_SECOND = 200, 5
-# Twice as long as the operator takes what it saw for unchanged: the looks of then are in it.
-IDLE_SECONDS = 1_200
+# Five lists of everything, and half of the looks that each model gets in ten minutes anyway.
+IDLE_SECONDS = 300
 _BATCH = 100
 _MIB = 2**20
 _HANG_SECONDS = 900.0

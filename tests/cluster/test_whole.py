@@ -13,7 +13,6 @@ import pytest
 from xgboost import XGBClassifier
 
 import behaviour_models as models
-from behaviour_load import Load
 from cluster_access import Cluster, Namespace
 from cluster_installation import MODELS_DOMAIN, give_credentials, trained
 from cluster_inventory import list_models, name_everything
@@ -76,45 +75,6 @@ def test_a_model_is_built_served_and_answers_like_the_original(
     namespace.kubectl("wait", "--for=condition=Ready", f"md/{name}", "--timeout=10s")
     namespace.kubectl("delete", "md", name)
     namespace.wait("everything is gone", lambda: name_everything(namespace) == before)
-
-
-def test_a_changed_model_takes_over_without_a_failed_request(
-    operator: Operator, registry: Store, namespace: Namespace, tmp_path: Path
-) -> None:
-    give_credentials(namespace)
-    old = models.classifier(tmp_path / "old.joblib")
-    new = models.classifier(tmp_path / "new.joblib", flip=True)
-    namespace.apply(model_of(registry, old, "moved"))
-    before = wait_up_to_date(namespace, "moved")["status"]["stableRevision"]
-
-    def make_load() -> Load:
-        return Load(
-            url=f"{gateway_url(namespace.cluster)}/predict",
-            body=[{"age": 70.0, "income": 3.0}],
-            headers={"host": f"moved.{namespace.name}.{MODELS_DOMAIN}"},
-        )
-
-    with make_load() as load:
-        load.wait_for(50)
-        namespace.apply(model_of(registry, new, "moved"))
-        after = wait_up_to_date(namespace, "moved")["status"]["stableRevision"]
-        load.wait_for(50)
-    assert after != before
-    assert load.failed == []
-    assert {revision for _, revision in load.answers} == {before, after}
-
-    # a broken one leaves it serving
-    broken = tmp_path / "broken.joblib"
-    broken.write_bytes(b"no model at all")
-    with make_load() as load:
-        namespace.apply(model_of(registry, broken, "moved"))
-        namespace.wait(
-            "it is told",
-            lambda: "ModelUnreadable" in namespace.kubectl("get", "md", "moved"),
-        )
-        load.wait_for(50)
-    assert load.failed == []
-    assert load.answers[-1] == (200, after)
 
 
 def test_a_namespace_that_goes_in_the_middle_of_a_build_is_gone(
