@@ -64,14 +64,15 @@ def build_registry_egress(store: str) -> list[Json]:
 def build_egress(host: str, port: int) -> Json:
     """A rule that lets pods reach one host.
 
-    A Service `NAME.NAMESPACE.svc` is reached in its namespace, an address by itself; a public name
-    by its port, for a policy knows no names.
+    A Service `NAME.NAMESPACE.svc` is reached in its namespace, on any port, for a policy sees that
+    of the pod, which may be another than the Service's; an address by itself; a public name by its
+    port, for a policy knows no names.
     """
-    ports = [{"port": port, "protocol": "TCP"}]
     labels = host.split(".")
     if labels[2:3] == [_SERVICE]:
         namespace = {"matchLabels": {"kubernetes.io/metadata.name": labels[1]}}
-        return {"to": [{"namespaceSelector": namespace}], "ports": ports}
+        return {"to": [{"namespaceSelector": namespace}]}
+    ports = [{"port": port, "protocol": "TCP"}]
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
