@@ -116,16 +116,19 @@ cluster-reset: setup ## Remove what tests made in it
 	@$(RIG) reset
 
 # On another cluster there is no node of ours to give images to, and no audit log to read.
+# Their operators watch namespaces of their own, or there is none: two at a time.
+APART := $(addprefix tests/cluster/,test_crash_plans.py test_quiet.py test_api_faults.py test_chart_rendering.py test_crd.py test_platform.py)
 OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,cluster images)
-OWN_TESTS := test_chart.py test_chart_rendering.py test_delete.py test_exposure.py test_images.py test_kustomize.py test_other_writers.py \
-	test_platform.py test_quiet.py test_serving_troubles.py test_whole.py test_zz_rights.py
+OWN_TESTS := test_chart.py test_chart_rendering.py test_crash_plans.py test_delete.py test_exposure.py test_hostnames.py test_images.py \
+	test_kustomize.py test_other_writers.py test_platform.py test_quiet.py test_serving_troubles.py test_whole.py test_zz_rights.py
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 STORIES := $(if $(SLIPWAY_TEST_KUBECONFIG),,tests/behaviour)
 
 .PHONY: test-cluster
 test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
-	@echo "· running the tests on the cluster"
-	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q --durations=15 $(LEFT_OUT) $(STORIES) tests/cluster
+	@echo "· running the tests on the cluster: first those that can be run side by side"
+	@$(PYTEST) -q $(SPREAD) --durations=15 $(filter-out $(patsubst --ignore=%,%,$(LEFT_OUT)),$(APART))
+	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q --durations=15 $(LEFT_OUT) $(APART:%=--ignore=%) $(STORIES) tests/cluster
 
 .PHONY: quiet
 quiet: setup stores images cluster ## Watch MODELS=50 ready models for MINUTES=30: the operator writes nothing

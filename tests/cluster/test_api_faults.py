@@ -1,7 +1,8 @@
 """An API server that fails, stalls or says nothing: the operator gets there, and asks with measure.
 
 The faults are made by a proxy between the two. As in `test_operator.py` the build image exists
-nowhere: a model has got there when its Job is made and the missing image is told.
+nowhere: a model has got there when its Job is made and the missing image is told. The operator
+watches one namespace and has a Lease of its own, so that others may be at work beside it.
 """
 
 import time
@@ -26,20 +27,42 @@ def proxy(cluster: Cluster) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture(scope="module")
+def place(cluster: Cluster) -> Iterator[Namespace]:
+    with cluster.namespace() as made:
+        yield made
+
+
+@pytest.fixture
+def namespace(place: Namespace) -> Iterator[Namespace]:
+    """The one that the operator watches, empty."""
+    yield place
+    place.kubectl("delete", "md", "--all")
+    place.wait("nothing is left", lambda: not children(place))
+
+
+@pytest.fixture(scope="module")
 def operator(
-    cluster: Cluster, proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster,
+    proxy: FaultProxy,
+    place: Namespace,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operator]:
     install_account(cluster)
     folder = tmp_path_factory.mktemp("operator")
     account = write_kubeconfig(cluster, folder / "account")
     kubeconfig = proxy.write_kubeconfig(account, folder / "kubeconfig")
-    running = Operator(folder=folder, kubeconfig=kubeconfig, config=CONFIG).start().wait_leading()
+    config = {
+        **CONFIG,
+        "watchNamespaces": [place.name],
+        "lease": {"name": "slipway-faults"},
+    }
+    running = Operator(folder=folder, kubeconfig=kubeconfig, config=config).start().wait_leading()
     yield running
     running.stop()
 
 
 @pytest.fixture(autouse=True)
-def unharmed(proxy: FaultProxy, operator: Operator) -> Iterator[None]:
+def unharmed(proxy: FaultProxy, operator: Operator, namespace: Namespace) -> Iterator[None]:
     """Every test begins and ends without a rule, with an operator that runs."""
     yield
     proxy.rules.clear()
