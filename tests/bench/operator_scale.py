@@ -21,7 +21,13 @@ import behaviour_models as models
 from cluster_access import Cluster, Namespace, Object, find_cluster
 from cluster_audit import read_writes
 from cluster_copies import apply_copies
-from cluster_installation import give_credentials, load_images, operator_config, start_registry
+from cluster_installation import (
+    MODELS_DOMAIN,
+    give_credentials,
+    load_images,
+    operator_config,
+    start_registry,
+)
 from cluster_models import model_of, wait_up_to_date
 from cluster_operator import SYSTEM, Operator, install_account, running_operator
 from rig.places import find_places
@@ -96,14 +102,18 @@ def _has_looked(operator: Operator, number: int) -> bool:
 
 
 def _change(cluster: Cluster, namespace: Namespace, operator: Operator, number: int) -> list[float]:
-    """Seconds from asking for another host name to the operator's first write about it."""
-    cluster.kubectl("annotate", "namespace", namespace.name, "slipway.dev/hostnames=*")
+    """Seconds from a change of the spec to the operator's first write about it, a status.
+
+    A model names its own host, or no longer: the gateway, which shares these cores, is left alone.
+    """
     before, asked = find_places().audit.stat().st_size, {}
     with _models(cluster) as api:
         for turn in range(CHANGES):
             name = f"copy-{1 + turn % (number - 1)}"
             due = time.monotonic() + 1 / CHANGES_A_SECOND
-            patch = {"spec": {"traffic": {"hostnames": [f"{name}-{turn}.example.com"]}}}
+            is_named = turn // (number - 1) % 2 == 0
+            own = [f"{name}.{namespace.name}.{MODELS_DOMAIN}"] if is_named else []
+            patch = {"spec": {"traffic": {"hostnames": own}}}
             asked[f"{namespace.name}/{name}", turn] = datetime.now(UTC)
             api.patch_namespaced_custom_object(
                 "slipway.dev", "v1alpha1", namespace.name, "modeldeployments", name, patch
