@@ -5,7 +5,7 @@ import time
 import httpx
 import pytest
 
-from cluster_access import Cluster, Namespace, Refused
+from cluster_access import Cluster, Namespace, Object, Refused
 from cluster_pods import pod_of
 
 
