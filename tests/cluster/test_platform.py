@@ -1,31 +1,12 @@
 """What the other tests take for granted of the cluster under them, each seen once."""
 
 import time
-from typing import Any
 
 import httpx
 import pytest
 
 from cluster_access import Cluster, Namespace, Object, Refused
-
-PYTHON = "localhost/python:3.11"
-SAFE: Object = {
-    "runAsNonRoot": True,
-    "runAsUser": 65532,
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-
-
-def pod_of(*words: str, **fields: Any) -> Object:
-    """A pod's spec that runs Python as the restricted level wants it."""
-    container = {
-        "name": "main", "image": PYTHON, "imagePullPolicy": "Never", "args": list(words),
-        "securityContext": SAFE, **fields,
-    }  # fmt: skip
-    return {"containers": [container], "restartPolicy": "Never"}
+from cluster_pods import pod_of
 
 
 def test_the_node_is_ready_and_its_pods_reach_services_by_name(

@@ -21,6 +21,7 @@ from rig.versions import (
     ENVOY,
     ENVOY_GATEWAY,
     HELM,
+    KUBE_ROUTER,
     KUBERNETES,
     METRICS_SERVER,
 )
@@ -45,6 +46,7 @@ def build(places: Places) -> None:
         ("CoreDNS and Helm", _build_tools),
         ("Envoy Gateway", _build_gateway),
         ("metrics-server", _build_metrics),
+        ("kube-router", _build_firewall),
         ("images", _build_images),
     ):
         _step(places, name, step)
@@ -113,6 +115,11 @@ def _build_gateway(places: Places) -> None:
 
 def _build_metrics(places: Places) -> None:
     _go(places, "install", f"sigs.k8s.io/metrics-server/cmd/metrics-server@v{METRICS_SERVER}")
+
+
+def _build_firewall(places: Places) -> None:
+    module = "github.com/cloudnativelabs/kube-router/v2"
+    _go(places, "install", f"{module}/cmd/kube-router@v{KUBE_ROUTER}")
 
 
 def _build_images(places: Places) -> None:

@@ -1,4 +1,7 @@
-"""The one node: containerd with runc, the bridge network, kubelet and kube-proxy."""
+"""The one node: containerd with runc, the bridge network, kubelet, kube-proxy, and a firewall.
+
+The firewall is kube-router's: it carries NetworkPolicies out, and does nothing else of its own.
+"""
 
 import contextlib
 import json
@@ -13,10 +16,10 @@ import yaml
 
 from rig.certificates import NODE
 from rig.daemons import start, succeeds, wait_until
-from rig.network import DNS_IP, NODE_IP, PODS
+from rig.network import DNS_IP, NODE_IP, PODS, SERVICES
 from rig.places import Places
 
-NAMES = ("kubelet", "kube-proxy")
+NAMES = ("kubelet", "kube-proxy", "kube-router")
 _CNI_PROGRAMS = "/usr/lib/cni"
 _CNI_RESULTS = Path("/var/lib/cni/results")  # of every network of the machine
 _NETWORK = "slipway"
@@ -92,12 +95,13 @@ def import_images(places: Places, folder: Path) -> None:
 
 
 def start_node(places: Places) -> None:
-    """Start kubelet and kube-proxy; returns when the node is ready."""
+    """Start kubelet, kube-proxy and the firewall; returns when the node is ready."""
     _start_kubelet(places)
     _start_proxy(places)
     kubectl = [str(places.programs / "kubectl"), "--kubeconfig", str(places.kubeconfig)]
     wait = ("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=10s")
     wait_until(places, "the node is ready", succeeds(*kubectl, *wait))
+    _start_firewall(places)
 
 
 def _start_kubelet(places: Places) -> None:
@@ -169,6 +173,14 @@ def _start_proxy(places: Places) -> None:
     path = places.state / "kube-proxy.yaml"
     path.write_text(yaml.safe_dump(settings))
     start(places, "kube-proxy", f"--config={path}", "--v=1")
+
+
+def _start_firewall(places: Places) -> None:
+    start(
+        places, "kube-router", f"--kubeconfig={places.kubeconfig}", f"--hostname-override={NODE}",
+        "--run-firewall=true", "--run-router=false", "--run-service-proxy=false",
+        "--enable-cni=false", f"--service-cluster-ip-range={SERVICES}", "--health-port=0", "--v=1",
+    )  # fmt: skip
 
 
 def end_pods(places: Places) -> None:

