@@ -35,8 +35,8 @@ from rig.places import find_places
 COUNTS = (50, 1_000)
 STARTS = 5
 CHANGES, CHANGES_A_SECOND = 200, 5
-# Five lists of everything, and half of the looks that each model gets in ten minutes anyway.
-IDLE_SECONDS = 300
+# Three lists of everything, and a third of the looks that each model gets in ten minutes anyway.
+IDLE_SECONDS = 180
 _BATCH = 100
 _MIB = 2**20
 _HANG_SECONDS = 900.0
