@@ -31,7 +31,7 @@ for target, wanted in json.loads(sys.argv[1]).items():
         try:
             socket.create_connection((host, int(port)), timeout=1).close()
             told[target] = True
-        except OSError as error:
+        except OSError:
             told[target] = False
         if told[target] == wanted:
             break
@@ -40,9 +40,7 @@ print(json.dumps(told))
 """
 LISTEN = """
 import socket, sys, time
-for port in sys.argv[1:]:
-    server = socket.create_server(("", int(port)), backlog=100)
-    globals()[port] = server
+servers = [socket.create_server(("", int(port)), backlog=100) for port in sys.argv[1:]]
 time.sleep(600)
 """
 

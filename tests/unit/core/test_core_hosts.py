@@ -63,7 +63,10 @@ def test_its_own_host_needs_no_leave() -> None:
 
 
 def test_a_host_that_is_allowed_is_served_beside_it() -> None:
-    assert decide(HOST, allowed=HOST) == HostDecision(names=(OWN, HOST))
+    decision = decide(HOST, allowed=HOST)
+    assert decision.names == (OWN, HOST)
+    assert decision.refusal is None
+    assert decision.requeue_after_seconds == 60, "what is allowed may be taken away"
 
 
 def test_one_that_is_not_allowed_is_left_out_and_told() -> None:

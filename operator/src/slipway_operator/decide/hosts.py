@@ -15,7 +15,8 @@ from slipway_operator.settings import Settings
 from slipway_operator.state.identity import Owner
 
 ANYTHING: Final = "*"
-HOST_POLL_SECONDS: Final = 5
+HOST_POLL_SECONDS: Final = 5  # while one is waited for
+HOST_CHECK_SECONDS: Final = 60  # what a namespace allows no watch tells
 _IN_CLUSTER: Final = "svc"  # without a domain a route still must not answer to every host
 
 
@@ -44,7 +45,8 @@ def decide_hosts(
     if settings.is_laptop:
         return HostDecision(names=asked)
     names, refusals = [find_own_host(owner, settings=settings)], []
-    for host in list_foreign_hosts(owner=owner, traffic=traffic, settings=settings):
+    foreign = list_foreign_hosts(owner=owner, traffic=traffic, settings=settings)
+    for host in foreign:
         if _is_reserved(host, settings=settings) or not is_allowed(host, allowed=allowed):
             refusals.append(
                 Finding(
@@ -60,8 +62,14 @@ def decide_hosts(
     return HostDecision(
         names=tuple(names),
         refusal=refusals[0] if refusals else None,
-        requeue_after_seconds=HOST_POLL_SECONDS if refusals else None,
+        requeue_after_seconds=_choose_wait(foreign=foreign, is_whole=not refusals),
     )
+
+
+def _choose_wait(*, foreign: tuple[str, ...], is_whole: bool) -> float | None:
+    if not foreign:
+        return None
+    return HOST_CHECK_SECONDS if is_whole else HOST_POLL_SECONDS
 
 
 def find_own_host(owner: Owner, *, settings: Settings) -> str:

@@ -115,7 +115,8 @@ class KubernetesApi:
         from kubernetes.aio import client, config
 
         settings = client.Configuration()
-        settings.retries = 0
+        # Not 0, with which the client asks again for ever after a 5xx, past every limit of time.
+        settings.retries = None
         if kubeconfig is None:
             config.load_incluster_config(settings)  # type: ignore[no-untyped-call]
         else:

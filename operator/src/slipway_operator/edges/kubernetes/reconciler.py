@@ -136,11 +136,9 @@ class Reconciler:
             plan = replace(plan, requeue_after_seconds=soon)
         if not plan.actions and plan.status is None and observed.refusal is None:
             await self._keep_tokens(uid)
-            # What no watch tells is looked for again: an absent Secret, a stranger's object, what a
-            # namespace allows.
+            # What no watch tells is looked for again: an absent Secret, a stranger's object.
             if (
                 not observed.absent_secrets
-                and not list_hosts_to_check(asked, settings=self._settings)
                 and not is_podless
                 and len(observed.objects) == len(seen) - 1
             ):
