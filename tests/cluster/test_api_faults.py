@@ -66,6 +66,7 @@ def unharmed(proxy: FaultProxy, operator: Operator, namespace: Namespace) -> Ite
     """Every test begins and ends without a rule, with an operator that runs."""
     yield
     proxy.rules.clear()
+    proxy.cut_watches(MODELS)  # one that was made silent would stay so
     assert operator.process is not None
     assert operator.process.poll() is None, operator.log
 
@@ -129,6 +130,7 @@ def test_a_watch_that_says_nothing(
     namespace.wait("it is open and silent", lambda: rule.struck)
     namespace.apply(model())
     wait_there(namespace, proxy)
+    assert rule.seen == 1, "nobody opened another watch: the silent one was still there"
 
 
 def test_what_was_deleted_while_nobody_could_watch_is_made_again(

@@ -104,14 +104,18 @@ def truncate_watch() -> Act:
 
 
 def silence_watch() -> Act:
-    """A watch that is open, and tells nothing for as long as anybody listens."""
+    """A watch that is open, and tells nothing until it is cut or nobody listens."""
 
     async def act(exchange: Exchange) -> web.StreamResponse:
         async with exchange.sent() as told:
             response = await exchange.begin(told)
-            transport = exchange.incoming.transport
-            while transport is not None and not transport.is_closing():  # noqa: ASYNC110  no event tells
-                await asyncio.sleep(0.1)
+            await exchange.keep_open(_wait_until_gone(exchange))
         return response
 
     return act
+
+
+async def _wait_until_gone(exchange: Exchange) -> None:
+    transport = exchange.incoming.transport
+    while transport is not None and not transport.is_closing():  # noqa: ASYNC110  no event tells
+        await asyncio.sleep(0.1)

@@ -7,16 +7,19 @@ its verb and resource; what it does is one of `fault_acts.py`. Everything else p
 import asyncio
 import base64
 import contextlib
+import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import yaml
-from aiohttp import web
+from aiohttp import AddrInfoType, web
 
 from fault_requests import Request, read_request
 
@@ -90,11 +93,28 @@ class Exchange:
         async with self.sent() as answer:
             response = await self.begin(answer)
             if self.request.verb == "watch":
-                await self._proxy.relay(self.request, answer, response)
+                await self.keep_open(self._relay(answer, response))
             else:
                 await response.write(await answer.read())
             await response.write_eof()
             return response
+
+    async def keep_open(self, told: Coroutine[Any, Any, None]) -> None:
+        """Let a watch tell, until either end closes or `FaultProxy.cut_watches` ends it."""
+        task = asyncio.ensure_future(told)
+        self._proxy.watches[task] = self.request.resource
+        try:
+            await asyncio.wait({task})
+        finally:
+            del self._proxy.watches[task]
+            task.cancel()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+    @staticmethod
+    async def _relay(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
 
     def cut(self) -> web.Response:
         """Close the connection without a word."""
@@ -116,7 +136,8 @@ class FaultProxy:
             cadata=base64.b64decode(trusted).decode() if trusted else None,
         )
         self._loop = asyncio.new_event_loop()
-        self._watches: dict[asyncio.Task[None], str] = {}
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self.watches: dict[asyncio.Task[None], str] = {}  # those that are open, and of what
         self.rules: list[Rule] = []
         self.record: list[Answered] = []
         self.url = ""
@@ -144,31 +165,12 @@ class FaultProxy:
         """Close the watches of a resource that are open now, as a server does; tells how many."""
 
         async def cut() -> int:
-            open_now = [task for task, name in self._watches.items() if name == resource]
+            open_now = [task for task, name in self.watches.items() if name == resource]
             for task in open_now:
                 task.cancel()
             return len(open_now)
 
         return asyncio.run_coroutine_threadsafe(cut(), self._loop).result()
-
-    async def relay(
-        self, request: Request, answer: aiohttp.ClientResponse, response: web.StreamResponse
-    ) -> None:
-        """Pass what a watch tells, until either end closes or it is cut."""
-
-        async def pump() -> None:
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
-
-        task = asyncio.ensure_future(pump())
-        self._watches[task] = request.resource
-        try:
-            await asyncio.wait({task})
-        finally:
-            del self._watches[task]
-            task.cancel()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
 
     def write_kubeconfig(self, original: Path, path: Path) -> Path:
         """The kubeconfig of who shall speak through here."""
@@ -194,7 +196,9 @@ class FaultProxy:
     async def _listen(self) -> web.AppRunner:
         self.upstream = aiohttp.ClientSession(
             self._server,
-            connector=aiohttp.TCPConnector(ssl=self._trust, limit=0),
+            connector=aiohttp.TCPConnector(
+                ssl=self._trust, limit=0, socket_factory=self._make_socket
+            ),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
         )
@@ -209,12 +213,23 @@ class FaultProxy:
         return runner
 
     async def _close(self, runner: web.AppRunner) -> None:
-        for task in list(self._watches):
+        for task in list(self.watches):
             task.cancel()
         await runner.cleanup()
         await self.upstream.close()
-        # aiohttp closes the sockets below a moment later
-        await asyncio.sleep(0.25)
+        # a connection whose watch was cut says goodbye by TLS and waits for an answer, seconds on a
+        # busy machine; the loop ends before, and would leave the socket to the garbage collector
+        while still_open := [one for one in self._sockets if one.fileno() != -1]:
+            for one in still_open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+            await asyncio.sleep(0.01)
+
+    def _make_socket(self, address: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
     async def _handle(self, incoming: web.Request) -> web.StreamResponse:
         request = read_request(incoming.method, incoming.path, incoming.query)
