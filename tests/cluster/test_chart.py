@@ -169,8 +169,8 @@ def test_an_upgrade_of_the_operator_touches_no_model(
     namespace.apply(model_of(source, models.classifier(tmp_path / "m.joblib"), "kept"))
     wait_up_to_date(namespace, "kept")
     before = _templates(namespace)
-    pods = {pod["metadata"]["uid"] for pod in namespace.list("pods", "-l", _SERVING)}
-    operators = {pod["metadata"]["uid"] for pod in installation.list("pods", "-l", _OPERATOR)}
+    pods = {pod["metadata"]["uid"] for pod in namespace.list("pods", selector=_SERVING)}
+    operators = {pod["metadata"]["uid"] for pod in installation.list("pods", selector=_OPERATOR)}
     load = Load(
         url=f"{gateway_url(cluster)}/predict",
         body=[{"age": 70.0, "income": 3.0}],
@@ -186,8 +186,8 @@ def test_an_upgrade_of_the_operator_touches_no_model(
             load.wait_for(50)
     assert load.failed == []
     assert _templates(namespace) == before
-    assert {pod["metadata"]["uid"] for pod in namespace.list("pods", "-l", _SERVING)} == pods
-    after = {pod["metadata"]["uid"] for pod in installation.list("pods", "-l", _OPERATOR)}
+    assert {pod["metadata"]["uid"] for pod in namespace.list("pods", selector=_SERVING)} == pods
+    after = {pod["metadata"]["uid"] for pod in installation.list("pods", selector=_OPERATOR)}
     assert not operators & after
 
 
@@ -196,7 +196,7 @@ _OPERATOR = "app.kubernetes.io/component=operator"
 
 
 def _templates(namespace: Namespace) -> list[Any]:
-    return [one["spec"]["template"] for one in namespace.list("deployments", "-l", _SERVING)]
+    return [one["spec"]["template"] for one in namespace.list("deployments", selector=_SERVING)]
 
 
 def test_a_reference_to_a_secret_that_the_user_may_not_read_is_refused(

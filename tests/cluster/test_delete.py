@@ -70,7 +70,7 @@ class Stage:
     def _list_running(self) -> set[str]:
         return {
             container["name"]
-            for pod in self.namespace.list("pods", "-l", "slipway.dev/component=build")
+            for pod in self.namespace.list("pods", selector="slipway.dev/component=build")
             for container in pod["status"].get("initContainerStatuses", ())
             if "running" in container["state"]
         }
@@ -99,8 +99,8 @@ def reach_converting(stage: Stage) -> None:
 
 def reach_starting(stage: Stage) -> None:
     stage.apply_classifier()
-    serving = ("pods", "-l", "slipway.dev/component=serve")
-    stage.namespace.wait("a pod starts", lambda: stage.namespace.list(*serving))
+    serving = "slipway.dev/component=serve"
+    stage.namespace.wait("a pod starts", lambda: stage.namespace.list("pods", selector=serving))
     assert condition(stage.namespace, "Ready")["status"] == "False"
 
 

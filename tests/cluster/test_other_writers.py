@@ -22,7 +22,7 @@ def deployment(operator: Operator, registry: Store, namespace: Namespace, tmp_pa
     give_credentials(namespace)
     namespace.apply(model_of(registry, models.classifier(tmp_path / "m.joblib"), "churn"))
     wait_up_to_date(namespace, "churn")
-    (found,) = namespace.list("deployments", "-l", SERVING)
+    (found,) = namespace.list("deployments", selector=SERVING)
     return str(found["metadata"]["name"])
 
 

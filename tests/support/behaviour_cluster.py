@@ -44,4 +44,4 @@ class OnCluster(Terminal):
 
     def serving(self, revision: str | None = None) -> int:
         labels = LABEL_REVISION if revision is None else f"{LABEL_REVISION}={revision}"
-        return len(self.namespace.list("pods", "-l", labels))
+        return len(self.namespace.list("pods", selector=labels))

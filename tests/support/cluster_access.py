@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-Object = dict[str, Any]
+from cluster_reading import Object, Reader, Refused, reader_of
+
 T = TypeVar("T")
 ENV_KUBECONFIG = "SLIPWAY_TEST_KUBECONFIG"
 HANG_SECONDS = 120.0
-
-
-class Refused(Exception):
-    """kubectl ended with an error; the text is what it said."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,11 @@ class Cluster:
         if done.returncode != 0:
             raise Refused(done.stderr.strip())
         return done.stdout
+
+    @property
+    def reader(self) -> Reader:
+        """What reads its objects, without a kubectl for each."""
+        return reader_of(self.kubectl_path, self.kubeconfig)
 
     def wait(self, what: str, look: Callable[[], T], *, story: Callable[[], str] = str) -> T:
         """Look until it is true; fails with the story.
@@ -93,13 +95,16 @@ class Namespace:
 
     def get(self, kind: str, name: str) -> Object:
         """One object."""
-        found: Object = json.loads(self.kubectl("get", kind, name, "-o", "json"))
-        return found
+        return self.cluster.reader.get(kind, self.name, name)
 
-    def list(self, kind: str, *options: str) -> Sequence[Object]:
-        """All objects of a kind."""
-        found = json.loads(self.kubectl("get", kind, *options, "-o", "json"))
-        return list(found["items"])
+    def list(self, kinds: str, *, selector: str = "") -> Sequence[Object]:
+        """All objects of some kinds, a comma between them."""
+        reader = self.cluster.reader
+        return [
+            found
+            for kind in kinds.split(",")
+            for found in reader.list(kind, self.name, selector=selector)
+        ]
 
     def wait(self, what: str, look: Callable[[], T]) -> T:
         """Look until it is true; fails with what happened in the namespace."""

@@ -1,21 +1,21 @@
 """Everything that a namespace holds, of every kind that the API server knows."""
 
-from cluster_access import Cluster, Namespace, Object
+from cluster_access import Namespace
+from cluster_reading import Object
 from slipway_operator.state.identity import LABEL_UID
 
 # Events tell what was, also of what is gone. Measures of pods are no objects: they fade later.
 _PASSING = frozenset({"Event", "PodMetrics"})
 
 
-def list_kinds(cluster: Cluster) -> str:
-    """The kinds of namespaced objects, as `kubectl get` takes them."""
-    told = cluster.kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name")
-    return ",".join(told.split())
-
-
 def list_everything(namespace: Namespace) -> list[Object]:
     """Every object of a namespace, Events as well, with who wrote what."""
-    return list(namespace.list(list_kinds(namespace.cluster), "--show-managed-fields"))
+    reader = namespace.cluster.reader
+    return [
+        found
+        for kind in reader.list_kinds()
+        for found in reader.list(kind, namespace.name, managed=True)
+    ]
 
 
 def name_everything(namespace: Namespace) -> set[tuple[str, str]]:

@@ -29,7 +29,7 @@ def condition(namespace: Namespace, type_: str, name: str = "churn") -> Object:
 
 def children(namespace: Namespace) -> set[tuple[str, str]]:
     kinds = "serviceaccounts,networkpolicies,jobs,deployments,services,poddisruptionbudgets,pods"
-    found = namespace.list(kinds, "-l", "slipway.dev/uid")
+    found = namespace.list(kinds, selector="slipway.dev/uid")
     return {(obj["kind"], obj["metadata"]["name"]) for obj in found}
 
 
