@@ -5,9 +5,9 @@ taken out, where the sandbox alone stands between the model's code and everythin
 a neighbour serves, and answers every request.
 """
 
+import contextlib
 import os
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ import yaml
 import behaviour_models as models
 from behaviour_laptop import Laptop
 from behaviour_load import Load
-from behaviour_terminal import HANG_SECONDS, condition, deployment, is_true, settled
+from behaviour_terminal import condition, deployment, is_true, settled
 from hostile_effects import EFFECTS, write_runs
 from hostile_pickles import CORPUS
 from hostile_twin import make_twin
@@ -101,13 +101,15 @@ def _has_ended(found: dict[str, Any]) -> bool:
 
 
 def _wait_for_all(laptop: Laptop, names: set[str]) -> dict[str, dict[str, Any]]:
-    deadline = time.monotonic() + HANG_SECONDS
-    while True:
-        found = {name: one for name, one in laptop.all().items() if name in names}
-        if len(found) == len(names) and all(map(_has_ended, found.values())):
-            return found
-        assert time.monotonic() < deadline, {one: condition(found[one], "Ready") for one in found}
-        time.sleep(0.5)
+    ended: dict[str, dict[str, Any]] = {}
+    with contextlib.closing(laptop.follow()) as told:
+        for found in told:
+            name = found["metadata"]["name"]
+            if name in names and _has_ended(found):
+                ended[name] = found
+            if len(ended) == len(names):
+                return ended
+    return ended
 
 
 @pytest.fixture(scope="module")

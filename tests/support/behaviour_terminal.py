@@ -5,13 +5,14 @@ Everything goes through the `slipway` command or a model's URL, as a user would.
 """
 
 import abc
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,13 +115,18 @@ class Terminal(abc.ABC):
         return {one["metadata"]["name"]: one for one in json.loads(said.out)["items"]}
 
     def wait(self, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The object once `holds` is true of it; fails with the object's story otherwise.
+        """The object once `holds` is true of it; fails with the object's story otherwise."""
+        with contextlib.closing(self.follow(name)) as told:
+            return next(found for found in told if settled(found) and holds(found))
+
+    def follow(self, *name: str) -> Generator[dict[str, Any]]:
+        """The object, or all of them, and again at every change; fails when no more is told.
 
         One `slipway get -w` tells every change: asking again and again by new processes would take
         the very processor that the engine and the build wait for.
         """
         watch = subprocess.Popen(
-            self.complete(("get", name, "-w", "-o", "json")),
+            self.complete(("get", *name, "-w", "-o", "json")),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -135,15 +141,14 @@ class Terminal(abc.ABC):
                 said += line
                 if line != "}\n":  # the end of an object, printed with indents
                     continue
-                found: dict[str, Any] = json.loads(said)
+                yield json.loads(said)
                 said = ""
-                if settled(found) and holds(found):
-                    return found
         finally:
             guard.cancel()
             watch.kill()
             watch.communicate()
-        raise AssertionError(f"never came true: {said}\n{self.run('describe', name).text}")
+        story = "\n".join(self.run("describe", one).text for one in name)
+        raise AssertionError(f"never came true: {said}\n{story}")
 
     def eventually(self, holds: Callable[[], bool]) -> None:
         """Wait until `holds` is true; the deadline is a hang guard."""
