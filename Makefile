@@ -14,7 +14,7 @@ PYTEST := $(RUN) python -m pytest
 WORKERS ?= 2
 # A worker takes whole files, in the order of the tree: the stories, which take longest, come first.
 # xdist's own order (most tests first) leaves them for last, one worker idle beside the other.
-SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 PURE := api state decide resources routing steering plan
 COVERAGE := $(foreach package,$(PURE),--cov=slipway_operator.$(package)) --cov-branch --cov-report=term
 
@@ -120,15 +120,19 @@ OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,cluster images)
 OWN_TESTS := test_chart.py test_chart_rendering.py test_crash_plans.py test_delete.py test_exposure.py test_hostnames.py test_images.py \
 	test_kustomize.py test_network_policies.py test_other_writers.py test_platform.py test_quiet.py test_serving_troubles.py test_whole.py test_zz_rights.py
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
-STORIES := $(if $(SLIPWAY_TEST_KUBECONFIG),,tests/behaviour)
-# Their operators watch namespaces of their own, or there is none: two at a time.
-APART := $(addprefix tests/cluster/,test_crash_plans.py test_quiet.py test_api_faults.py test_chart_rendering.py test_crd.py test_platform.py)
+# Their operators watch namespaces of their own, or there is none: three at a time, as they wait
+# much. The longest come first.
+APART := $(addprefix tests/cluster/,test_crash_plans.py test_quiet.py test_api_faults.py) \
+	$(if $(SLIPWAY_TEST_KUBECONFIG),,tests/behaviour) \
+	$(addprefix tests/cluster/,test_chart_rendering.py test_crd.py test_platform.py)
 
 .PHONY: test-cluster
+test-cluster: WORKERS = 3
 test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
 	@echo "· running the tests on the cluster: first those that can be run side by side"
-	@$(PYTEST) -q $(SPREAD) --durations=15 $(filter-out $(patsubst --ignore=%,%,$(LEFT_OUT)),$(APART))
-	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q --durations=15 $(LEFT_OUT) $(APART:%=--ignore=%) $(STORIES) tests/cluster
+	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q $(SPREAD) --durations=15 \
+	  $(filter-out $(patsubst --ignore=%,%,$(LEFT_OUT)),$(APART))
+	@$(PYTEST) -q --durations=15 $(LEFT_OUT) $(APART:%=--ignore=%) tests/cluster
 
 .PHONY: quiet
 quiet: setup stores images cluster ## Watch MODELS=50 ready models for MINUTES=30: the operator writes nothing

@@ -15,9 +15,9 @@ from behaviour_terminal import Terminal
 
 ON_CLUSTER = os.environ.get("SLIPWAY_TEST_PLACE", "laptop") == "cluster"
 if ON_CLUSTER:
-    from cluster_fixtures import cluster, images, operator, registry
+    from cluster_fixtures import cluster, images, registry
 
-    __all__ = ["cluster", "images", "operator", "registry"]
+    __all__ = ["cluster", "images", "registry"]
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +31,28 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 
 @pytest.fixture(scope="module")
-def user(request: pytest.FixtureRequest) -> Iterator[Terminal]:
-    """Who deploys models, wherever."""
+def user(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Terminal]:
+    """Who deploys models, wherever; on a cluster in a namespace that has an operator of its own."""
     if not ON_CLUSTER:
         yield request.getfixturevalue("laptop")
         return
     from behaviour_cluster import OnCluster
+    from cluster_installation import operator_config
+    from cluster_operator import running_operator
 
-    request.getfixturevalue("operator")
-    with request.getfixturevalue("cluster").namespace() as made:
-        place = OnCluster(namespace=made, registry=request.getfixturevalue("registry"))
-        place.start()
-        yield place
+    cluster, images, registry = map(request.getfixturevalue, ("cluster", "images", "registry"))
+    with cluster.namespace() as made:
+        config = {
+            **operator_config(images),
+            "watchNamespaces": [made.name],
+            "lease": {"name": made.name},
+        }
+        with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config):
+            place = OnCluster(namespace=made, registry=registry)
+            place.start()
+            yield place
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -34,7 +34,7 @@ class OnCluster(Terminal):
         return [*super().complete(arguments), "-n", self.namespace.name]
 
     def offer(self, path: Path, samples: Path | None = None) -> dict[str, Any]:
-        found = model_of(self.registry, path, "story", samples=samples)
+        found = model_of(self.registry, path, self.namespace.name, samples=samples)
         return dict(found["spec"]["model"])
 
     def address(self, found: Mapping[str, Any]) -> Address:
