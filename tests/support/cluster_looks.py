@@ -23,8 +23,10 @@ def model(name: str = "churn", **spec: Any) -> Object:
 
 
 def condition(namespace: Namespace, type_: str, name: str = "churn") -> Object:
-    status = namespace.get("md", name).get("status") or {}
-    return next((one for one in status.get("conditions", ()) if one["type"] == type_), {})
+    """A condition; one that is not told yet is Unknown."""
+    told = (namespace.get("md", name).get("status") or {}).get("conditions", ())
+    unknown = {"type": type_, "status": "Unknown", "reason": "", "message": ""}
+    return next((one for one in told if one["type"] == type_), unknown)
 
 
 def children(namespace: Namespace) -> set[tuple[str, str]]:
