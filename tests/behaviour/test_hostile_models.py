@@ -103,12 +103,11 @@ def _has_ended(found: dict[str, Any]) -> bool:
 def _wait_for_all(laptop: Laptop, names: set[str]) -> dict[str, dict[str, Any]]:
     ended: dict[str, dict[str, Any]] = {}
     with contextlib.closing(laptop.follow()) as told:
-        for found in told:
+        while len(ended) < len(names):
+            found = next(told)
             name = found["metadata"]["name"]
             if name in names and _has_ended(found):
                 ended[name] = found
-            if len(ended) == len(names):
-                return ended
     return ended
 
 

@@ -108,12 +108,6 @@ class Terminal(abc.ABC):
         found: dict[str, Any] = json.loads(said.out)
         return found
 
-    def all(self) -> dict[str, dict[str, Any]]:
-        """Every ModelDeployment by its name."""
-        said = self.run("get", "-o", "json")
-        assert said.code == 0, said.text
-        return {one["metadata"]["name"]: one for one in json.loads(said.out)["items"]}
-
     def wait(self, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The object once `holds` is true of it; fails with the object's story otherwise."""
         with contextlib.closing(self.follow(name)) as told:
