@@ -6,8 +6,10 @@ SLIPWAY_CACHE ?= $(HOME)/.cache/slipway
 UV_VERSION := 0.13.9
 UV_HOME := $(SLIPWAY_CACHE)/uv-$(UV_VERSION)
 UV := $(UV_HOME)/bin/uv
-# A sandboxed process cannot write bytecode, so it is compiled once, here.
+# A sandboxed process cannot write bytecode, so it is compiled once, here and by `setup`; every other
+# process of a test would otherwise compile again what it imports.
 export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE
 RUN := $(UV) run --frozen --no-sync
 PYTEST := $(RUN) python -m pytest
 # Two workers: the suites share nothing but loopback, and every engine has its own folder and ports.
@@ -54,6 +56,7 @@ stores: setup ## Install the store servers that the tests run (azurite, versityg
 
 .PHONY: setup
 setup: .venv/.synced ## Install everything that is needed, into .venv and ~/.cache/slipway
+	@.venv/bin/python -m compileall -q operator/src runtime/src
 
 ##@ Test
 # The cluster first: nothing runs beside it, and what it cannot have (root) is told at once.
