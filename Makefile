@@ -125,9 +125,10 @@ OWN_TESTS := test_chart.py test_chart_rendering.py test_crash_plans.py test_dele
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 # Their operators watch namespaces of their own, or there is none: three at a time, as they wait
 # much. The longest come first.
-APART := $(addprefix tests/cluster/,test_crash_plans.py test_quiet.py test_api_faults.py) \
+APART := $(addprefix tests/cluster/,test_crash_plans.py test_quiet.py test_serving_troubles.py test_delete.py test_api_faults.py) \
 	$(if $(SLIPWAY_TEST_KUBECONFIG),,tests/behaviour) \
-	$(addprefix tests/cluster/,test_chart_rendering.py test_crd.py test_platform.py)
+	$(addprefix tests/cluster/,test_whole.py test_network_policies.py test_hostnames.py test_other_writers.py test_exposure.py \
+	test_chart_rendering.py test_troubles.py test_platform.py test_crd.py)
 
 .PHONY: test-cluster
 test-cluster: WORKERS = 3
@@ -135,7 +136,7 @@ test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernet
 	@echo "· running the tests on the cluster: first those that can be run side by side"
 	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q $(SPREAD) --durations=15 \
 	  $(filter-out $(patsubst --ignore=%,%,$(LEFT_OUT)),$(APART))
-	@$(PYTEST) -q --durations=15 $(LEFT_OUT) $(APART:%=--ignore=%) tests/cluster
+	@SLIPWAY_TEST_RIGHTS=all $(PYTEST) -q --durations=15 $(LEFT_OUT) $(APART:%=--ignore=%) tests/cluster
 
 .PHONY: quiet
 quiet: setup stores images cluster ## Watch MODELS=50 ready models for MINUTES=30: the operator writes nothing

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import behaviour_models as models
 from cluster_access import Cluster, Namespace, Object
-from cluster_installation import Images, give_credentials, operator_config
+from cluster_installation import give_credentials
 from cluster_inventory import name_everything
 from cluster_looks import condition, model
 from cluster_models import model_of, wait_up_to_date
@@ -37,13 +38,11 @@ def silent() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def operator(
     cluster: Cluster,
-    images: Images,
-    registry: Store,
+    settings: dict[str, Any],
     silent: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operator]:
-    config = operator_config(images)
-    config["fetchAllow"].append(silent)
+    config = {**settings, "fetchAllow": [*settings["fetchAllow"], silent]}
     with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config) as running:
         yield running
 

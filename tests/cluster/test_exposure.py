@@ -1,6 +1,7 @@
 """What a model that is built and served shows of itself: no secret, and pods that may do little."""
 
 import json
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -21,30 +22,37 @@ WRONG = "planted-wrong-6502"
 
 
 @pytest.fixture(scope="module")
+def namespaces(cluster: Cluster) -> Iterator[deque[Namespace]]:
+    """One that refuses nothing, for all tests."""
+    with cluster.namespace(level="privileged") as made:
+        yield deque([made])
+
+
+@pytest.fixture(scope="module")
 def served(
-    cluster: Cluster,
+    namespaces: deque[Namespace],
     operator: Operator,
     registry: Store,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Namespace]:
+) -> Namespace:
     """A namespace that refuses nothing, with one model that answered and one that was denied."""
     file = models.classifier(tmp_path_factory.mktemp("models") / "m.joblib")
-    with cluster.namespace(level="privileged") as namespace:
-        give_credentials(namespace)
-        give(namespace, "store", username="slipway", password=PASSWORD, token=STORE_KEY)
-        give(namespace, "wrong", username="slipway", password=WRONG)
-        for name, secret in (("churn", "store"), ("denied", "wrong")):
-            document = model_of(registry, file, name)
-            document["spec"]["model"]["access"]["secretRef"]["name"] = secret
-            namespace.apply(document)
-        wait_up_to_date(namespace, "churn")
-        address = namespace.get("service", "churn")["spec"]["clusterIP"]
-        assert ask(f"http://{address}", models.table(2))
-        namespace.wait(
-            "the other one is denied",
-            lambda: condition(namespace, "Ready", "denied").get("reason") == "ModelAccessDenied",
-        )
-        yield namespace
+    (namespace,) = namespaces
+    give_credentials(namespace)
+    give(namespace, "store", username="slipway", password=PASSWORD, token=STORE_KEY)
+    give(namespace, "wrong", username="slipway", password=WRONG)
+    for name, secret in (("churn", "store"), ("denied", "wrong")):
+        document = model_of(registry, file, name)
+        document["spec"]["model"]["access"]["secretRef"]["name"] = secret
+        namespace.apply(document)
+    wait_up_to_date(namespace, "churn")
+    address = namespace.get("service", "churn")["spec"]["clusterIP"]
+    assert ask(f"http://{address}", models.table(2))
+    namespace.wait(
+        "the other one is denied",
+        lambda: condition(namespace, "Ready", "denied").get("reason") == "ModelAccessDenied",
+    )
+    return namespace
 
 
 def give(namespace: Namespace, name: str, **values: str) -> None:

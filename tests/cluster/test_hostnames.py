@@ -62,24 +62,27 @@ def test_a_host_is_served_as_long_as_the_namespace_may_use_it(
 
 
 def test_of_two_models_the_older_one_has_it_and_the_other_gets_it_afterwards(
-    operator: Operator, cluster: Cluster, namespace: Namespace, registry: Store, tmp_path: Path
+    operator: Operator,
+    namespace: Namespace,
+    neighbour: Namespace,
+    registry: Store,
+    tmp_path: Path,
 ) -> None:
     file, host = models.classifier(tmp_path / "m.joblib"), f"shop.{namespace.name}.test"
     allow(namespace, host)
     apply(namespace, registry, file, host)
     wait_up_to_date(namespace, "churn")
-    with cluster.namespace() as second:
-        allow(second, "*")
-        apply(second, registry, file, host)
-        told = wait_reason(second, "RouteConflict")
-        assert f"{namespace.name}/churn" in told["message"]
-        assert host not in hosts_of(second)
-        assert host in hosts_of(namespace)
-        namespace.kubectl("delete", "md", "churn")
-        wait_up_to_date(second, "churn")
-        assert host in hosts_of(second)
-        answer = second.wait(
-            "the gateway sends it there",
-            lambda: ask(gateway_url(cluster), models.table(2), host=host),
-        )
-        assert answer
+    allow(neighbour, "*")
+    apply(neighbour, registry, file, host)
+    told = wait_reason(neighbour, "RouteConflict")
+    assert f"{namespace.name}/churn" in told["message"]
+    assert host not in hosts_of(neighbour)
+    assert host in hosts_of(namespace)
+    namespace.kubectl("delete", "md", "churn")
+    wait_up_to_date(neighbour, "churn")
+    assert host in hosts_of(neighbour)
+    answer = neighbour.wait(
+        "the gateway sends it there",
+        lambda: ask(gateway_url(neighbour.cluster), models.table(2), host=host),
+    )
+    assert answer

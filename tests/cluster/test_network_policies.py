@@ -4,6 +4,7 @@ Each denial stands beside the same attempt by a pod that no policy is about.
 """
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from cluster_access import Cluster, Namespace, Object
+from cluster_fixtures import watching
 from cluster_looks import CONFIG, kinds_of, model
 from cluster_operator import SYSTEM, Operator, running_operator
 from cluster_pods import pod_of
@@ -57,9 +59,13 @@ class Server:
 
 @pytest.fixture(scope="module")
 def operator(
-    cluster: Cluster, registry: Store, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster,
+    registry: Store,
+    namespaces: deque[Namespace],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operator]:
-    with running_operator(cluster, tmp_path_factory.mktemp("operator"), **CONFIG) as running:
+    config = {**CONFIG, **watching(*namespaces)}
+    with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config) as running:
         yield running
 
 

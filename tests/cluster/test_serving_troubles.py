@@ -13,7 +13,7 @@ import pytest
 
 import behaviour_models as models
 from cluster_access import Cluster, Namespace, Object
-from cluster_installation import Images, give_credentials, operator_config
+from cluster_installation import Images, give_credentials
 from cluster_looks import condition
 from cluster_models import model_of, wait_up_to_date
 from cluster_operator import Operator, running_operator
@@ -33,12 +33,11 @@ def late(images: Images) -> str:
 @pytest.fixture(scope="module")
 def operator(
     cluster: Cluster,
-    images: Images,
+    settings: dict[str, Any],
     late: str,
-    registry: Store,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operator]:
-    config = operator_config(images, native=late)
+    config = {**settings, "images": {**settings["images"], "native": late}}
     with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config) as running:
         yield running
 

@@ -3,18 +3,23 @@
 Builds whose image exists nowhere: what is looked at is what comes before it would be pulled.
 """
 
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
 
 from cluster_access import Cluster, Namespace, Object
+from cluster_fixtures import watching
 from cluster_looks import CONFIG, condition, kinds_of, model
 from cluster_operator import Operator, running_operator
 
 
 @pytest.fixture(scope="module")
-def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    with running_operator(cluster, tmp_path_factory.mktemp("operator"), **CONFIG) as running:
+def operator(
+    cluster: Cluster, namespaces: deque[Namespace], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    config = {**CONFIG, **watching(*namespaces)}
+    with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config) as running:
         yield running
 
 

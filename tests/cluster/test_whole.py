@@ -13,7 +13,7 @@ import pytest
 from xgboost import XGBClassifier
 
 import behaviour_models as models
-from cluster_access import Cluster, Namespace
+from cluster_access import Namespace
 from cluster_installation import MODELS_DOMAIN, give_credentials, trained
 from cluster_inventory import list_models, name_everything
 from cluster_models import ask, gateway_url, model_of, wait_up_to_date
@@ -78,16 +78,17 @@ def test_a_model_is_built_served_and_answers_like_the_original(
 
 
 def test_a_namespace_that_goes_in_the_middle_of_a_build_is_gone(
-    operator: Operator, registry: Store, cluster: Cluster, tmp_path: Path
+    operator: Operator, registry: Store, namespace: Namespace, tmp_path: Path
 ) -> None:
-    with cluster.namespace() as leaving:
-        give_credentials(leaving)
-        leaving.apply(model_of(registry, models.classifier(tmp_path / "m.joblib"), "brief"))
-        leaving.wait("it is built", lambda: leaving.list("pods"))
-        began = time.monotonic()
+    give_credentials(namespace)
+    namespace.apply(model_of(registry, models.classifier(tmp_path / "m.joblib"), "brief"))
+    namespace.wait("it is built", lambda: namespace.list("pods"))
+    began = time.monotonic()
+    namespace.delete()
+    cluster = namespace.cluster
     cluster.wait(
         "the namespace is gone",
-        lambda: leaving.name not in cluster.kubectl("get", "namespaces"),
+        lambda: namespace.name not in cluster.kubectl("get", "namespaces"),
     )
     assert time.monotonic() - began < 60
 

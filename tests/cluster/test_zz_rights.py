@@ -1,7 +1,9 @@
-"""The operator has no right that it does not use. Last of its folder: it reads what the others did.
+"""The operator has no right that it does not use. Last of all: it reads what the others did.
 
 The audit log spans the cluster's life. It has no bodies, only who asked for what.
 """
+
+import os
 
 import pytest
 
@@ -19,15 +21,13 @@ NEEDED_UNSEEN: set[Right] = {
     # (OwnerReferencesPermissionEnforcement), never by a request of its own
     ("update", "slipway.dev", "modeldeployments/finalizers"),
 }
-WRITERS = {"test_chart.py", "test_operator.py", "test_serving_troubles.py", "test_whole.py"}
 
 
-def test_every_right_is_used(cluster: Cluster, request: pytest.FixtureRequest) -> None:
+def test_every_right_is_used(cluster: Cluster) -> None:
     used = read_used(find_places().audit, *INSTALLATIONS)
     unused = list_granted(PERMISSIONS) - used - NEEDED_UNSEEN
-    ran = {item.path.name for item in request.session.items}
-    if unused and not ran >= WRITERS:
-        pytest.skip(f"only the whole folder uses every right; not seen: {sorted(unused)}")
+    if unused and "SLIPWAY_TEST_RIGHTS" not in os.environ:
+        pytest.skip(f"only `make test-cluster` uses every right; not seen: {sorted(unused)}")
     assert unused == set()
 
 

@@ -67,16 +67,21 @@ class Cluster:
     @contextmanager
     def namespace(self, *, level: str = "restricted") -> Iterator["Namespace"]:
         """A new namespace under a level of Pod Security; its deletion is not waited for."""
+        made = self.make_namespace(level=level)
+        try:
+            yield made
+        finally:
+            made.delete()
+
+    def make_namespace(self, *, level: str = "restricted") -> "Namespace":
+        """A new namespace under a level of Pod Security."""
         name = f"test-{uuid.uuid4().hex[:8]}"
         labels = {"slipway.dev/test": "true", "pod-security.kubernetes.io/enforce": level}
         document = {
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels},
         }  # fmt: skip
         self.kubectl("create", "-f", "-", given=json.dumps(document))
-        try:
-            yield Namespace(cluster=self, name=name)
-        finally:
-            self.kubectl("delete", "namespace", name, "--wait=false")
+        return Namespace(cluster=self, name=name)
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,11 @@ class Namespace:
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """Run kubectl in this namespace."""
         return self.cluster.kubectl("-n", self.name, *arguments, given=given)
+
+    def delete(self) -> None:
+        """Delete it with all that is in it, if it is there; nobody waits for that."""
+        words = ("--ignore-not-found", "--wait=false")
+        self.cluster.kubectl("delete", "namespace", self.name, *words)
 
     def apply(self, *documents: Object) -> None:
         """Apply objects, as a user does with `kubectl apply --server-side`."""

@@ -1,6 +1,8 @@
 """Fixtures of whatever is tested on a real Kubernetes."""
 
+from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,11 +18,49 @@ def cluster() -> Cluster:
     return find_cluster()
 
 
+@pytest.fixture(scope="module")
+def namespaces(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[deque[Namespace]]:
+    """New namespaces under Pod Security `restricted`, one for each time that a test asks for one.
+
+    There before the module's operator, which watches them and no other.
+    """
+    asking = [item.fixturenames for item in _tests_beside(request)]
+    count = sum(("namespace" in names) + ("neighbour" in names) for names in asking)
+    made = deque(cluster.make_namespace() for _ in range(count))
+    yield made
+    for never_asked_for in made:
+        never_asked_for.delete()
+
+
+def _tests_beside(request: pytest.FixtureRequest) -> list[pytest.Function]:
+    """All tests of the module that asks."""
+    return [
+        item
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.path == request.path
+    ]
+
+
 @pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[Namespace]:
-    """A new namespace under Pod Security `restricted`."""
-    with cluster.namespace() as made:
-        yield made
+def namespace(namespaces: deque[Namespace]) -> Iterator[Namespace]:
+    """A test's own namespace."""
+    mine = namespaces.popleft()
+    yield mine
+    mine.delete()
+
+
+@pytest.fixture
+def neighbour(namespaces: deque[Namespace]) -> Iterator[Namespace]:
+    """Another namespace that the same operator watches."""
+    mine = namespaces.popleft()
+    yield mine
+    mine.delete()
+
+
+def watching(*namespaces: Namespace) -> dict[str, Any]:
+    """The settings of an operator that others may run beside."""
+    names = [one.name for one in namespaces]
+    return {"watchNamespaces": names, "lease": {"name": names[0]}}
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +77,15 @@ def registry(cluster: Cluster) -> Store:
 
 
 @pytest.fixture(scope="module")
+def settings(images: Images, registry: Store, namespaces: deque[Namespace]) -> dict[str, Any]:
+    """Those of an operator whose builds build and whose pods serve, in the module's namespaces."""
+    return {**operator_config(images), **watching(*namespaces)}
+
+
+@pytest.fixture(scope="module")
 def operator(
-    cluster: Cluster,
-    images: Images,
-    registry: Store,
-    tmp_path_factory: pytest.TempPathFactory,
+    cluster: Cluster, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:
-    """An operator whose builds build and whose pods serve; a module may have another."""
-    config = operator_config(images)
-    with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config) as running:
+    """An operator that runs; a module may have another."""
+    with running_operator(cluster, tmp_path_factory.mktemp("operator"), **settings) as running:
         yield running

@@ -84,12 +84,9 @@ def chart_values(images: Images) -> dict[str, Any]:
     }
 
 
-def operator_config(images: Images, *, native: str | None = None) -> dict[str, Any]:
-    """The settings of an operator that builds and serves on the test cluster.
-
-    `native`: another image to serve original models with.
-    """
-    serving = {"onnx": images.runtime, "native": native or images.native}
+def operator_config(images: Images) -> dict[str, Any]:
+    """The settings of an operator that builds and serves on the test cluster."""
+    serving = {"onnx": images.runtime, "native": images.native}
     return {
         "artifactStore": f"oci+http://{REGISTRY_HOST}/models",
         "images": {"build": images.native, **serving},

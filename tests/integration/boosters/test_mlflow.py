@@ -18,10 +18,9 @@ from sklearn.linear_model import LinearRegression
 from convert_models import Build, build_fetched
 from slipway_runtime.artifact.hostile import read_converted
 from slipway_runtime.artifact.manifest import load_manifest
-from slipway_runtime.artifact.model_folder import digest_folder
+from slipway_runtime.artifact.model_folder import digest_folder, find_model
 from slipway_runtime.artifact.oci import hash_file
 from slipway_runtime.build_request import BuildRequest, Model
-from slipway_runtime.convert.step import find_model
 from slipway_runtime.errors import BuildError
 from steps_build import StepBuild
 

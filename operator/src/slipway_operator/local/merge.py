@@ -4,11 +4,10 @@ Apply: what is desired wins; what this manager applied before and no longer asks
 what others wrote stays. Maps merge, lists are replaced whole, status is never touched.
 """
 
-import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
-Object = dict[str, Any]
+from slipway_operator.local.objects import Object, copy_json
 
 OWNED_BY_STORE: Final = (
     "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
@@ -18,7 +17,7 @@ OWNED_BY_STORE: Final = (
 
 def strip_applied(document: Mapping[str, Any]) -> Object:
     """What a manager may own of a document: all but status and the store's own metadata."""
-    result = {key: copy.deepcopy(value) for key, value in document.items() if key != "status"}
+    result = {key: copy_json(value) for key, value in document.items() if key != "status"}
     metadata = result.get("metadata")
     if isinstance(metadata, dict):
         for name in OWNED_BY_STORE:
@@ -53,14 +52,14 @@ def merge_applied(
             )
         else:
             result[key] = without_nulls(value)
-    return copy.deepcopy(result)
+    return copy_json(result)
 
 
 def without_nulls(value: Any) -> Any:
     """A value whose maps have lost every null member, as an API server stores it."""
     if isinstance(value, Mapping):
         return {k: without_nulls(v) for k, v in value.items() if v is not None}
-    return copy.deepcopy(value)
+    return copy_json(value)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -70,14 +69,14 @@ def merge_patch(target: Any, patch: Any) -> Any:
     {'a': {'c': 2}}
     """
     if not isinstance(patch, Mapping):
-        return copy.deepcopy(patch)
+        return copy_json(patch)
     result: Object = dict(target) if isinstance(target, Mapping) else {}
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
         else:
             result[key] = merge_patch(result.get(key), value)
-    return copy.deepcopy(result)
+    return copy_json(result)
 
 
 def is_plain_merge(patch: Any) -> bool:

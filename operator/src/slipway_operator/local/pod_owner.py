@@ -4,7 +4,6 @@ An object's change wakes it, and so does a change of a pod that it owns. What is
 what the object's status says, is the subclass's; processes are ``pods``' business.
 """
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from slipway_operator.edges.queue import Backoff, KeyedLoop
 from slipway_operator.local.changes import Change
 from slipway_operator.local.kinds import POD, Kind
 from slipway_operator.local.objects import (
+    copy_json,
     is_deleting,
     is_owned_by,
     key_of,
@@ -74,7 +74,7 @@ class PodOwner(ABC):
 
 def build_pod(owner: Mapping[str, Any], *, name: str, labels: Mapping[str, str]) -> Object:
     """A pod of the owner's template, with these labels beside the template's."""
-    template = copy.deepcopy(owner["spec"]["template"])
+    template = copy_json(owner["spec"]["template"])
     metadata = template.get("metadata") or {}
     return {
         "apiVersion": POD.api_version,

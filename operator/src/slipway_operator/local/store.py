@@ -5,7 +5,6 @@ deletion of pods, finalizers, watches. One process writes (see ``datafolder``); 
 that changes only after the commit. It must not log or print an object's content.
 """
 
-import copy
 import sqlite3
 import uuid
 from collections import deque
@@ -35,7 +34,7 @@ from slipway_operator.local.merge import (
     strip_applied,
     without_nulls,
 )
-from slipway_operator.local.objects import matches_labels, namespace_of
+from slipway_operator.local.objects import copy_json, matches_labels, namespace_of
 
 Object = dict[str, Any]
 Key = tuple[str, str, str, str]
@@ -115,13 +114,13 @@ class Store:
 
     def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object (a copy), or None."""
-        return copy.deepcopy(self._objects.get(_key(kind, namespace, name)))
+        return copy_json(self._objects.get(_key(kind, namespace, name)))
 
     def find_by_uid(self, kind: Kind, uid: str) -> Object | None:
         """The object of that kind and uid (a copy), or None."""
         for key, obj in self._objects.items():
             if key[1] == kind.kind and obj["metadata"]["uid"] == uid:
-                return copy.deepcopy(obj)
+                return copy_json(obj)
         return None
 
     def uids(self) -> set[str]:
@@ -137,7 +136,7 @@ class Store:
     ) -> list[Object]:
         """Copies of all objects that match, by kind, namespace and name."""
         return [
-            copy.deepcopy(obj)
+            copy_json(obj)
             for key, obj in sorted(self._objects.items())
             if (kind is None or key[:2] == (kind.api_version, kind.kind))
             and (namespace is None or key[2] == namespace)
@@ -269,7 +268,7 @@ class Store:
         if live["metadata"].get("finalizers") or (kind is POD and not now):
             if live["metadata"].get("deletionTimestamp"):
                 return live
-            marked = copy.deepcopy(live)
+            marked = copy_json(live)
             marked["metadata"]["deletionTimestamp"] = render_time(self._clock())
             grace = (live.get("spec") or {}).get("terminationGracePeriodSeconds", 30)
             if kind is POD:
@@ -296,7 +295,7 @@ class Store:
                 metadata[name] = live["metadata"][name]
         wanted["apiVersion"], wanted["kind"] = live["apiVersion"], live["kind"]
         if wanted == live:
-            return copy.deepcopy(live)
+            return copy_json(live)
         if "generation" in metadata and _body(wanted) != _body(live):
             metadata["generation"] += 1
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers") and kind is not POD:
@@ -307,7 +306,7 @@ class Store:
         self, change: str, kind: Kind, obj: Object, *, applied: dict[str, Object] | None
     ) -> Object:
         version = self._version + 1
-        obj = copy.deepcopy(obj)
+        obj = copy_json(obj)
         obj["metadata"]["resourceVersion"] = str(version)
         key = _key(kind, namespace_of(obj), obj["metadata"]["name"])
         applied = self._applied.get(key, {}) if applied is None else applied
@@ -338,11 +337,11 @@ class Store:
             self._applied.pop(key, None)
         else:
             self._objects[key], self._applied[key] = obj, applied
-        happened = Change(type=change, version=version, kind=kind, object=copy.deepcopy(obj))
+        happened = Change(type=change, version=version, kind=kind, object=copy_json(obj))
         self._history.append(happened)
         for subscriber in tuple(self._subscribers):
             subscriber.offer(happened)
-        return copy.deepcopy(obj)
+        return copy_json(obj)
 
 
 def _key(kind: Kind, namespace: str, name: str) -> Key:

@@ -23,6 +23,16 @@ MARKER = "MLmodel"
 _ZIP = b"PK\x03\x04"
 
 
+def find_model(folder: Path) -> Path | None:
+    """What `fetch` left: a file, or the folder of an MLflow model; None: nothing."""
+    if not folder.is_dir():
+        return None
+    marker = min(folder.rglob(MARKER), key=lambda path: len(path.parts), default=None)
+    if marker is not None:
+        return marker.parent
+    return next((path for path in sorted(folder.iterdir()) if path.is_file()), None)
+
+
 def digest_folder(folder: Path) -> str:
     """The digest of what `sha256sum` prints for all files, sorted by path.
 

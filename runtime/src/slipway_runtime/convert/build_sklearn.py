@@ -1,4 +1,4 @@
-"""Builds a model of scikit-learn or a booster: load, read, ask, convert, prove, measure."""
+"""Builds an opened model of scikit-learn or a booster: read, ask, convert, prove, measure."""
 
 import math
 from dataclasses import replace
@@ -40,7 +40,7 @@ from slipway_runtime.convert.built import (
 )
 from slipway_runtime.convert.decide import Decision, decide_runtime
 from slipway_runtime.convert.from_sklearn import OPSET, list_inputs
-from slipway_runtime.convert.load import Loaded, load_model, other_versions
+from slipway_runtime.convert.load import Loaded, other_versions
 from slipway_runtime.convert.native import measure_native
 from slipway_runtime.convert.original import Original, Outputs, open_original
 from slipway_runtime.convert.session import Runner, feeds_of
@@ -58,22 +58,21 @@ def build_sklearn(
     flavor: Flavor,
     samples_file: Path | None,
     *,
+    loaded: Loaded,
     runtime: Literal["Auto", "ONNX", "Native"],
-    unpickle: Literal["Sandboxed", "Never"],
     run: Runner,
     told: MlflowModel | None = None,
 ) -> Built:
     """Build the model in `model_file`.
 
     Args:
+        loaded: the model, opened.
         told: what an MLflow directory says of it; its input example stands in for samples.
 
     Raises:
-        BuildError: see `load_model`, `read_samples`, `ask_original`, `decide_runtime`.
+        BuildError: see `read_samples`, `ask_original`, `decide_runtime`.
     """
     raw = read_samples(samples_file) if samples_file is not None else None
-    versions = told.versions if told is not None else None
-    loaded = load_model(model_file, flavor, unpickle=unpickle, stated=versions)
     reading, samples = read_columns(loaded.model, raw, samples_file, told=told)
     original = open_original(loaded.model, reading)
     evidence = _gather(loaded, original, samples, runtime=runtime)

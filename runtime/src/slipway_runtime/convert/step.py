@@ -12,7 +12,7 @@ import msgspec
 from slipway_runtime.artifact.flavor import Flavor, detect_flavor
 from slipway_runtime.artifact.manifest import Manifest, dump_manifest
 from slipway_runtime.artifact.mlflow_model import MlflowModel, read_mlflow
-from slipway_runtime.artifact.model_folder import MARKER, digest_folder
+from slipway_runtime.artifact.model_folder import digest_folder, find_model
 from slipway_runtime.artifact.oci import hash_file
 from slipway_runtime.artifact.uri import redact_uri
 from slipway_runtime.build_request import BuildRequest
@@ -67,14 +67,20 @@ def _build(
 
         check_onnx(model_file, foreign=True)
         return build_onnx(model_file, samples_file, run=run)
+    from slipway_runtime.convert.load import load_model
+
+    versions = told.versions if told is not None else None
+    unpickle = request.model.unpickle
+    loaded = load_model(model_file, flavor, unpickle=unpickle, stated=versions)
+    # Converters take seconds to import: a model that is refused need not wait for them.
     from slipway_runtime.convert.build_sklearn import build_sklearn
 
     return build_sklearn(
         model_file,
         flavor,
         samples_file,
+        loaded=loaded,
         runtime=request.model.runtime,
-        unpickle=request.model.unpickle,
         told=told,
         run=run,
     )
@@ -140,16 +146,6 @@ def _write(folder: Path, manifest: Manifest, built: Built, model_file: Path) -> 
     else:
         shutil.copyfile(model_file, target)
     (folder / "manifest.json").write_bytes(dump_manifest(manifest))
-
-
-def find_model(folder: Path) -> Path | None:
-    """What `fetch` left: a file, or the folder of an MLflow model; None: nothing."""
-    if not folder.is_dir():
-        return None
-    marker = min(folder.rglob(MARKER), key=lambda path: len(path.parts), default=None)
-    if marker is not None:
-        return marker.parent
-    return next((path for path in sorted(folder.iterdir()) if path.is_file()), None)
 
 
 def _digest(work: Path, model: Path) -> str:

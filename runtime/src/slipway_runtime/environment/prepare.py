@@ -9,9 +9,9 @@ import msgspec
 
 from slipway_runtime.artifact.flavor import detect_flavor
 from slipway_runtime.artifact.manifest import Environment
+from slipway_runtime.artifact.model_folder import find_model
 from slipway_runtime.artifact.training_versions import find_training_versions
 from slipway_runtime.build_request import BuildRequest
-from slipway_runtime.convert.step import find_model
 from slipway_runtime.environment.make import keep_environment, resolve_environment, running_python
 from slipway_runtime.environment.plan import plan_environment
 from slipway_runtime.errors import BuildError
