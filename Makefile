@@ -17,6 +17,9 @@ WORKERS ?= 2
 # A worker takes whole files, in the order of the tree: the stories, which take longest, come first.
 # xdist's own order (most tests first) leaves them for last, one worker idle beside the other.
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+STORIES := tests/behaviour/test_training_environments.py # the longest by far
+STORIES += $(filter-out $(STORIES),$(wildcard tests/behaviour/test_*.py))
+ON_LAPTOP = $(STORIES) $(filter-out tests/behaviour/ tests/cluster/,$(wildcard tests/*/))
 PURE := api state decide resources routing steering plan
 COVERAGE := $(foreach package,$(PURE),--cov=slipway_operator.$(package)) --cov-branch --cov-report=term
 
@@ -73,7 +76,7 @@ test: check ## All checks and all tests; root on Debian, for the cluster's (or S
 .PHONY: test-laptop
 test-laptop: setup examples stores ## All tests but those on a real Kubernetes
 	@echo "· running the tests that need no cluster ($(WORKERS) workers)"
-	@$(PYTEST) $(SPREAD) --durations=15 $(COVERAGE) --ignore=tests/cluster tests
+	@$(PYTEST) $(SPREAD) --durations=15 $(COVERAGE) $(ON_LAPTOP)
 
 .PHONY: check
 check: setup ## Formatting, lint, import layers, types

@@ -12,7 +12,7 @@ import pytest
 import behaviour_models as models
 from cluster_access import Cluster, Namespace, Object
 from cluster_installation import give_credentials
-from cluster_inventory import name_everything
+from cluster_inventory import has_only, name_everything
 from cluster_looks import condition, model
 from cluster_models import model_of, wait_up_to_date
 from cluster_operator import Operator, running_operator
@@ -165,5 +165,5 @@ def delete(namespace: Namespace, kept: set[tuple[str, str]]) -> None:
     """Delete the model and wait until there is nothing but what is kept."""
     began = time.monotonic()
     namespace.kubectl("delete", "md", "churn")
-    namespace.wait("nothing is left", lambda: name_everything(namespace) <= kept)
+    namespace.wait("nothing is left", lambda: has_only(namespace, kept))
     assert time.monotonic() - began < SECONDS

@@ -55,15 +55,13 @@ def test_deleted_in_the_middle_of_a_build_nothing_is_left(
     namespace.wait("it is built again", lambda: "Pod" in kinds_of(namespace))
 
 
-def test_made_again_within_a_second_in_the_middle_of_a_build_it_has_its_own(
+def test_made_again_at_once_in_the_middle_of_a_build_it_has_its_own(
     operator: Operator, namespace: Namespace
 ) -> None:
     namespace.apply(model())
     namespace.wait("there is a pod", lambda: "Pod" in kinds_of(namespace))
-    began = time.monotonic()
     namespace.kubectl("delete", "md", "churn")
     namespace.apply(model())
-    assert time.monotonic() - began < 1
     uid = namespace.get("md", "churn")["metadata"]["uid"]
     namespace.wait(
         "there is a pod, and all is of the second",

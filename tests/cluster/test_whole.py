@@ -15,7 +15,7 @@ from xgboost import XGBClassifier
 import behaviour_models as models
 from cluster_access import Namespace
 from cluster_installation import MODELS_DOMAIN, give_credentials, trained
-from cluster_inventory import list_models, name_everything
+from cluster_inventory import has_only, list_models, name_everything
 from cluster_models import ask, gateway_url, model_of, wait_up_to_date
 from cluster_operator import Operator
 from store_servers import Store
@@ -74,7 +74,8 @@ def test_a_model_is_built_served_and_answers_like_the_original(
     assert line[:3] == [name, f"http://{host}", "True"]
     namespace.kubectl("wait", "--for=condition=Ready", f"md/{name}", "--timeout=10s")
     namespace.kubectl("delete", "md", name)
-    namespace.wait("everything is gone", lambda: name_everything(namespace) == before)
+    namespace.wait("everything is gone", lambda: has_only(namespace, before))
+    assert name_everything(namespace) == before
 
 
 def test_a_namespace_that_goes_in_the_middle_of_a_build_is_gone(
@@ -93,17 +94,16 @@ def test_a_namespace_that_goes_in_the_middle_of_a_build_is_gone(
     assert time.monotonic() - began < 60
 
 
-def test_deleted_and_made_again_within_a_second_it_is_another(
+def test_deleted_and_made_again_at_once_it_is_another(
     operator: Operator, registry: Store, namespace: Namespace, tmp_path: Path
 ) -> None:
     give_credentials(namespace)
     document = model_of(registry, models.classifier(tmp_path / "m.joblib"), "again")
     namespace.apply(document)
     first = wait_up_to_date(namespace, "again")["metadata"]["uid"]
-    began = time.monotonic()
     namespace.kubectl("delete", "md", "again")
     namespace.apply(document)
-    assert time.monotonic() - began < 1, "of the first one much is still there"
+    assert first in list_models(namespace), "of the first one much is still there"
     second = wait_up_to_date(namespace, "again")["metadata"]["uid"]
     assert first != second
     namespace.wait("nothing is left of the first", lambda: list_models(namespace) == {second})

@@ -3,9 +3,12 @@
 For our own test cluster; on another one (`SLIPWAY_TEST_KUBECONFIG`) they have to be there.
 """
 
+import fcntl
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,19 @@ class Images:
 def load_images() -> Images:
     """Build the images of this checkout, if they are not there, and make them known to the node."""
     folder = build_images()
+    with _alone_at_the_node():
+        return _give_to_the_node(folder)
+
+
+@contextmanager
+def _alone_at_the_node() -> Iterator[None]:
+    """Tests that run side by side give the node the same images."""
+    with (find_places().root / "images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _give_to_the_node(folder: Path) -> Images:
     told = json.loads((folder / "images.json").read_text())
     places = find_places()
     import_images(places, folder)
@@ -116,7 +132,8 @@ def _forget_others(kept: set[str]) -> None:
 
 def start_registry(cluster: Cluster) -> Store:
     """A registry in the system namespace; `address` is how the host reaches it."""
-    _load_registry()
+    with _alone_at_the_node():
+        _load_registry()
     user, password = _LOGIN["username"], _LOGIN["password"]
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
     config = (

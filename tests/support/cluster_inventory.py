@@ -27,6 +27,15 @@ def name_everything(namespace: Namespace) -> set[tuple[str, str]]:
     }
 
 
+def has_only(namespace: Namespace, kept: set[tuple[str, str]]) -> bool:
+    """Whether nothing but these, by kind and name, is there.
+
+    Pods go last, so they are looked at before all that takes a list of every kind.
+    """
+    pods = {("Pod", pod["metadata"]["name"]) for pod in namespace.list("pods")}
+    return pods <= kept and name_everything(namespace) <= kept
+
+
 def list_models(namespace: Namespace) -> set[str]:
     """The uids of the models of which anything is there: children, and all that hangs on them."""
     return {

@@ -107,6 +107,13 @@ class Reader:
         told = self._ask(meant.path(namespace), **({"labelSelector": selector} if selector else {}))
         return [_complete(meant, item, managed=managed) for item in told["items"]]
 
+    def judge(self, namespace: str, document: Object) -> str:
+        """What the API server says against making an object, as kubectl asks it; nothing if not."""
+        path = self._find(document["kind"].lower()).path(namespace)
+        query = {"dryRun": "All", "fieldValidation": "Strict"}
+        answer = self._http.post(path, params=query, json=document)
+        return "" if answer.is_success else str(answer.json()["message"])
+
     def _find(self, name: str) -> Kind:
         for kinds in (lambda: self._kinds, self.list_kinds):
             for kind in kinds():

@@ -16,7 +16,7 @@ from typing import Any
 
 from cluster_access import Cluster, Namespace, Object
 from cluster_installation import give_credentials
-from cluster_inventory import list_everything, name_everything
+from cluster_inventory import has_only, list_everything, name_everything
 from cluster_looks import condition
 from cluster_models import wait_up_to_date
 from cluster_operator import Operator, write_kubeconfig
@@ -118,7 +118,7 @@ def lead_life(scene: Scene, harm: Callable[[FaultProxy, Operator], object]) -> O
         _wait_silent(namespace, proxy)
         objects = dict(_flatten(namespace))
         namespace.kubectl("delete", "md", NAME)
-        namespace.wait("nothing is left", lambda: name_everything(namespace) <= before)
+        namespace.wait("nothing is left", lambda: has_only(namespace, before))
         _wait_silent(namespace, proxy)
         return Outcome(
             objects=objects,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from slipway_operator.cli.client import Client, Object
     from slipway_operator.cli.documents import Document
-    from slipway_operator.cli.errors import CliError
+    from slipway_operator.cli.errors import CliError, Refused
 
 
 def apply(
@@ -57,7 +57,6 @@ def apply_all(
     """
     from slipway_operator.cli.errors import Refused
     from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
-    from slipway_operator.cli.mistakes import explain
     from slipway_operator.cli.pinning import pin_files
 
     models: list[Object] = []
@@ -70,9 +69,15 @@ def apply_all(
                 document.kind, namespace=document.namespace, document=document.body
             )
         except Refused as refused:
-            failures.append(refused if client.is_laptop else explain(refused, document))
+            failures.append(refused if client.is_laptop else _explain(refused, document))
             continue
         console.print(f"{document.kind.full_name}/{document.name} applied")
         if document.kind is MODEL_DEPLOYMENT:
             models.append(applied)
     return models, failures
+
+
+def _explain(refused: "Refused", document: "Document") -> "Refused":
+    from slipway_operator.cli.mistakes import explain  # the whole parser: a tenth of a second
+
+    return explain(refused, document)

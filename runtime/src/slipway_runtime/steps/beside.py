@@ -9,9 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from slipway_runtime.convert.apart import Told
-from slipway_runtime.native.frames import Closed, send
 from slipway_runtime.sandbox import Sandboxed, SandboxExit, SandboxPolicy, explain_exit, spawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from slipway_runtime.convert.apart import Told
 
 _MOST_CRASHES = 12  # more than any build has attempts
 
@@ -49,8 +51,7 @@ class _Keeper(threading.Thread):
                 ended = self._run_once()
                 if ended is None or self._stopped.is_set():
                     return
-                with suppress(Closed):
-                    send(self._channel, self._explain(ended))
+                self._tell(self._explain(ended))
 
     def stop(self) -> None:
         """End the process, if it is still there, and wait for the thread."""
@@ -82,7 +83,15 @@ class _Keeper(threading.Thread):
     def _seconds(self) -> int:
         return max(10, int(self._wall_seconds / 4))
 
-    def _explain(self, ended: SandboxExit) -> Told:
+    def _tell(self, told: "Told") -> None:
+        from slipway_runtime.native.frames import Closed, send  # numpy, for a crash alone
+
+        with suppress(Closed):
+            send(self._channel, told)
+
+    def _explain(self, ended: SandboxExit) -> "Told":
+        from slipway_runtime.convert.apart import Told
+
         if -ended.code == signal.SIGALRM:
             words = f"onnxruntime took longer than {self._seconds()} s for one model"
             return Told(crash="DeadlineExceeded", failure=words)
