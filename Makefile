@@ -62,16 +62,25 @@ setup: .venv/.synced ## Install everything that is needed, into .venv and ~/.cac
 	@.venv/bin/python -m compileall -q operator/src runtime/src
 
 ##@ Test
-# The cluster first: nothing runs beside it, and what it cannot have (root) is told at once.
-# It is stopped afterwards, unless it was running before.
+# The cluster first: what it cannot have (root) is told at once. It is stopped afterwards, unless it
+# was running before. Those of its tests that run one by one mostly wait, so the laptop's tests run
+# beside them; what these say is kept, and comes last.
+LAPTOP_LOG := .test-laptop.log
 .PHONY: test
 test: check ## All checks and all tests; root on Debian, for the cluster's (or SLIPWAY_TEST_KUBECONFIG)
-	@kept=$${SLIPWAY_TEST_KUBECONFIG:-$$($(RIG) status > /dev/null && echo kept)}; \
+	@rm -f $(LAPTOP_LOG); \
+	kept=$${SLIPWAY_TEST_KUBECONFIG:-$$($(RIG) status > /dev/null && echo kept)}; \
 	$(if $(SLIPWAY_TEST_KUBECONFIG),,$(MAKE) --no-print-directory cluster || exit;) \
-	$(MAKE) --no-print-directory test-cluster; status=$$?; \
-	[ -n "$$kept" ] || $(MAKE) --no-print-directory cluster-down || exit; \
+	$(MAKE) --no-print-directory test-cluster-apart \
+	  && $(MAKE) --no-print-directory -j2 test-cluster-alone test-laptop-beside; status=$$?; \
+	[ -n "$$kept" ] || $(MAKE) --no-print-directory cluster-down || status=$$?; \
+	[ ! -e $(LAPTOP_LOG) ] || cat $(LAPTOP_LOG); \
 	exit $$status
-	@$(MAKE) --no-print-directory test-laptop
+
+.PHONY: test-laptop-beside
+test-laptop-beside: setup
+	@echo "· beside them the tests that need no cluster: tail -f $(LAPTOP_LOG)"
+	@$(MAKE) --no-print-directory test-laptop > $(LAPTOP_LOG) 2>&1
 
 .PHONY: test-laptop
 test-laptop: setup examples stores ## All tests but those on a real Kubernetes
@@ -134,11 +143,19 @@ APART := $(addprefix tests/cluster/,test_crash_plans.py test_quiet.py test_servi
 	test_chart_rendering.py test_troubles.py test_platform.py test_crd.py)
 
 .PHONY: test-cluster
-test-cluster: WORKERS = 3
-test-cluster: setup examples stores $(OWN_CLUSTER) ## Tests on the real Kubernetes
-	@echo "· running the tests on the cluster: first those that can be run side by side"
+test-cluster: test-cluster-apart ## Tests on the real Kubernetes
+	@$(MAKE) --no-print-directory test-cluster-alone
+
+.PHONY: test-cluster-apart
+test-cluster-apart: WORKERS = 3
+test-cluster-apart: setup examples stores $(OWN_CLUSTER)
+	@echo "· running the tests on the cluster that can be run side by side"
 	@SLIPWAY_TEST_PLACE=cluster $(PYTEST) -q $(SPREAD) --durations=15 \
 	  $(filter-out $(patsubst --ignore=%,%,$(LEFT_OUT)),$(APART))
+
+.PHONY: test-cluster-alone
+test-cluster-alone: setup examples stores $(OWN_CLUSTER)
+	@echo "· running those that need all of the cluster"
 	@SLIPWAY_TEST_RIGHTS=all $(PYTEST) -q --durations=15 $(LEFT_OUT) $(APART:%=--ignore=%) tests/cluster
 
 .PHONY: quiet
@@ -191,5 +208,5 @@ generate: setup ## Write the CRD, the generated pages, and manifests/ from the c
 
 .PHONY: clean
 clean: ## Remove what builds left in this folder (not ~/.cache/slipway)
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* .lint-imports.log
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* .lint-imports.log $(LAPTOP_LOG)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -65,6 +65,11 @@ def test_what_does_not_convert_is_served_where_it_was_born(laptop: Laptop) -> No
     said = laptop.run("describe", "splines").text
     assert "scikit-learn 1.2.2" in said
     laptop.run("delete", "splines")
+    homes = list((laptop.data / "environments").glob("*/lib/python*/site-packages/sklearn"))
+    assert homes
+    for home in homes:
+        assert list(home.glob("__pycache__/base.*.pyc")), "compiled: no sandbox can do it"
+        assert not list(home.glob("tests/__pycache__/*.pyc")), "but not what nobody imports"
 
 
 def test_the_sample_of_an_old_pickle(laptop: Laptop) -> None:
