@@ -15,7 +15,7 @@ from cluster_reading import Object, Reader, Refused, reader_of
 
 T = TypeVar("T")
 ENV_KUBECONFIG = "SLIPWAY_TEST_KUBECONFIG"
-HANG_SECONDS = 120.0
+HANG_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 Object = dict[str, Any]
-_HANG_SECONDS = 120.0
+_HANG_SECONDS = 300.0
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
