@@ -167,6 +167,10 @@ quiet: setup stores images cluster ## Watch MODELS=50 ready models for MINUTES=3
 campaign-crash: setup examples stores cluster images ## Kill the operator around every write of a life (docs/reliability.md)
 	@PYTHONPATH=tests/cluster:tests/support:images $(RUN) python tests/support/crash_campaign.py
 
+.PHONY: simulate-rollouts
+simulate-rollouts: setup ## Simulate 2,000 rollouts of each kind, healthy and not (docs/rollout-statistics.md)
+	@$(RUN) python tests/support/rollout_simulation.py
+
 .PHONY: fuzz-onnx
 fuzz-onnx: setup ## Give 2,000 mutated ONNX files to the build (minutes)
 	@$(RUN) python tests/support/onnx_fuzz.py 2000

@@ -1,7 +1,7 @@
 """From a file in a registry to an answer through the Gateway, on a real cluster."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ import pytest
 from xgboost import XGBClassifier
 
 import behaviour_models as models
-from cluster_access import Namespace
+from cluster_access import Cluster, Namespace
 from cluster_installation import MODELS_DOMAIN, give_credentials, trained
 from cluster_inventory import has_only, list_models, name_everything
 from cluster_models import ask, gateway_url, model_of, wait_up_to_date
 from cluster_operator import Operator
+from cluster_pods import SAFE, pod_of
+from slipway_operator.resources.restricted import USER_ID
 from store_servers import Store
 
 
@@ -25,6 +27,27 @@ def load_xgboost(file: Path) -> Any:
     model = XGBClassifier(n_jobs=1)
     model.load_model(file)
     return model
+
+
+# A kernel counts the threads of a user over all pods of its node.
+CROWD = """
+import threading, time
+threading.stack_size(65536)
+for _ in range(600):
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+print("all are there", flush=True)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def crowd(cluster: Cluster) -> Iterator[None]:
+    """A pod of the same user that runs as many threads as the servers of many models."""
+    with cluster.namespace() as elsewhere:
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "crowd"}}
+        user = {**SAFE, "runAsUser": USER_ID}
+        elsewhere.apply({**pod, "spec": pod_of("-c", CROWD, securityContext=user)})
+        elsewhere.wait("they run", lambda: "all are there" in elsewhere.kubectl("logs", "crowd"))
+        yield
 
 
 @dataclass(frozen=True, kw_only=True)

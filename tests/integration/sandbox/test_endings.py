@@ -40,6 +40,13 @@ def _ending(
         pytest.param(
             "os.write(2, b'std::bad_alloc'); os.abort()", "OutOfMemory", "memory", id="bad_alloc"
         ),
+        pytest.param("raise BlockingIOError(11, 'no')", "BuildInterrupted", "threads", id="again"),
+        pytest.param(
+            'raise RuntimeError("can\'t start new thread")',
+            "BuildInterrupted",
+            "threads",
+            id="no thread",
+        ),
         pytest.param("os._exit(0)", "ModelRejected", "exit code 0", id="exit-0"),
         pytest.param("os._exit(3)", "ModelRejected", "exit code 3", id="exit-3"),
         pytest.param("raise SystemExit(0)", "ModelRejected", "SystemExit", id="system-exit"),

@@ -25,6 +25,7 @@ from slipway_runtime.scan.model import unsafe
 
 _LIBRARIES = ("sklearn", "numpy", "scipy", *FRAMEWORKS)  # what they lack is a matter of versions
 _FRAMEWORK_PACKAGES = ("scikit-learn", *FRAMEWORKS)
+_OF_THE_MACHINE = (errno.EFBIG, errno.ENOSPC, errno.EAGAIN)  # the scratch limit; no more threads
 _NAMED_TYPES = 8
 _WARNING_CHARACTERS = 600
 _MODULE = re.compile(r"No module named '([^']+)'")
@@ -93,8 +94,8 @@ def load_model(
                 "processes when it is opened.",
             ) from error
         except Exception as error:  # an edge: the file's own code runs here and may raise anything
-            if isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.ENOSPC):
-                raise  # the scratch limit, which the supervisor names
+            if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+                raise  # which the supervisor names
             raise _explain(path, error, flavor, trained) from error
     _check_model(path, model)
     told = [f"{type(warning.message).__name__}: {warning.message}" for warning in caught]

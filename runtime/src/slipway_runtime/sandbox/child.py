@@ -18,6 +18,8 @@ from slipway_runtime.errors import BuildError
 from slipway_runtime.sandbox.enter import enter
 from slipway_runtime.sandbox.messages import Problem, Result, Start
 
+_NO_THREAD = (os.strerror(errno.EAGAIN), "can't start new thread")  # as C++ and Python say it
+
 
 def main() -> int:
     """Run one target; the exit code is 0 also when the result is an error that was explained."""
@@ -61,6 +63,12 @@ def explain_exception(error: BaseException) -> Problem:
             reason="OutOfMemory",
             message="The model needs more memory than the build may take; "
             "raise the build's memory limit or make the model smaller.",
+        )
+    if number == errno.EAGAIN or any(words in text for words in _NO_THREAD):
+        return Problem(
+            reason="BuildInterrupted",
+            message=f"The machine has no more threads for this build ({text}); it is tried again.",
+            retryable=True,
         )
     if number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
         return Problem(

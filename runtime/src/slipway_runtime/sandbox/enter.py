@@ -26,7 +26,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 _SHARED_MEMORY_BYTES = 2 << 30
 _GRACE_CPU_SECONDS = 2
-_MORE_THREADS = 256
+_MORE_TASKS = 16_384
 
 
 class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,8 +112,10 @@ def _limit_resources(policy: SandboxPolicy) -> list[str]:
         wanted.append(("CPU", cpu, cpu + _GRACE_CPU_SECONDS))
     tasks = _count_tasks_of_user()
     if os.getuid() != 0 and tasks is not None:
-        # Counted over the whole user, so what runs already comes on top. Root is never counted.
-        wanted.append(("NPROC", tasks + _MORE_THREADS, tasks + _MORE_THREADS))
+        # Counted over all that the user runs: in a container over every pod of the node that runs
+        # under the same number, none of which is seen from here. So this only keeps a bomb from
+        # filling the machine; the limit that binds is the parent's count. Root is never counted.
+        wanted.append(("NPROC", tasks + _MORE_TASKS, tasks + _MORE_TASKS))
     missing = []
     for name, wanted_soft, wanted_hard in wanted:
         number = getattr(resource, f"RLIMIT_{name}")

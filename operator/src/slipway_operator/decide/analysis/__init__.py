@@ -1,0 +1,1 @@
+"""What the counts of two revisions prove, at every moment, and how much longer it may take."""
