@@ -27,7 +27,7 @@ COVERAGE := $(foreach package,$(PURE),--cov=slipway_operator.$(package)) --cov-b
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-zA-Z_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-zA-Z_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: setup ## Train a model, serve it behind Envoy, ask it; on a terminal it stays until Ctrl-C
