@@ -39,16 +39,13 @@ def user(
         yield request.getfixturevalue("laptop")
         return
     from behaviour_cluster import OnCluster
+    from cluster_fixtures import watching
     from cluster_installation import operator_config
     from cluster_operator import running_operator
 
     cluster, images, registry = map(request.getfixturevalue, ("cluster", "images", "registry"))
     with cluster.namespace() as made:
-        config = {
-            **operator_config(images),
-            "watchNamespaces": [made.name],
-            "lease": {"name": made.name},
-        }
+        config = {**operator_config(images), **watching(made)}
         with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config):
             place = OnCluster(namespace=made, registry=registry)
             place.start()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from cluster_access import Cluster, Namespace
+from cluster_fixtures import watching
 from cluster_looks import CONFIG, children, condition, model
 from cluster_operator import Operator, install_account, write_kubeconfig
 from fault_acts import answer, drop, silence_watch, truncate_watch, watch_error
@@ -51,11 +52,7 @@ def operator(
     folder = tmp_path_factory.mktemp("operator")
     account = write_kubeconfig(cluster, folder / "account")
     kubeconfig = proxy.write_kubeconfig(account, folder / "kubeconfig")
-    config = {
-        **CONFIG,
-        "watchNamespaces": [place.name],
-        "lease": {"name": "slipway-faults"},
-    }
+    config = {**CONFIG, **watching(place)}
     running = Operator(folder=folder, kubeconfig=kubeconfig, config=config).start().wait_leading()
     yield running
     running.stop()

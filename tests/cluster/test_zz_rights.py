@@ -21,12 +21,16 @@ NEEDED_UNSEEN: set[Right] = {
     # (OwnerReferencesPermissionEnforcement), never by a request of its own
     ("update", "slipway.dev", "modeldeployments/finalizers"),
 }
+WRITERS = {"test_chart.py", "test_operator.py", "test_serving_troubles.py", "test_whole.py"}
 
 
-def test_every_right_is_used(cluster: Cluster) -> None:
+def test_every_right_is_used(cluster: Cluster, request: pytest.FixtureRequest) -> None:
     used = read_used(find_places().audit, *INSTALLATIONS)
     unused = list_granted(PERMISSIONS) - used - NEEDED_UNSEEN
-    if unused and "SLIPWAY_TEST_RIGHTS" not in os.environ:
+    # `make test-cluster` runs the writers in two goes
+    ran = {item.path.name for item in request.session.items}
+    all_ran = "SLIPWAY_TEST_RIGHTS" in os.environ or ran >= WRITERS
+    if unused and not all_ran:
         pytest.skip(f"only `make test-cluster` uses every right; not seen: {sorted(unused)}")
     assert unused == set()
 

@@ -197,6 +197,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Simulate rollouts, and write their table.")
     parser.add_argument("--runs", type=int, default=2000, help="rollouts a row")
     runs = parser.parse_args().runs
+    if runs < 1:
+        parser.error(f"--runs is {runs}: give at least 1")
     random, began, broken = np.random.default_rng(SEED), time.monotonic(), []
     head = ["requests/s", "failures", *JUDGES, "passes a step"]
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]

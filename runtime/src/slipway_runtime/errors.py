@@ -3,7 +3,12 @@
 Every step raises `BuildError`; only the process edge (`steps.edge`) turns it into a report.
 """
 
+import errno
+import os
+
 from slipway_runtime.contract import BUILD_REASONS
+
+_NO_THREAD = (os.strerror(errno.EAGAIN), "can't start new thread")  # as C++ and Python say it
 
 
 class BuildError(Exception):
@@ -33,6 +38,13 @@ class BuildError(Exception):
     def __repr__(self) -> str:
         """Show the reason first: it is what logs are searched for."""
         return f"BuildError({self.reason}: {self.message})"
+
+
+def lacks_threads(error: BaseException) -> bool:
+    """Whether the machine gave no thread: that says nothing against the model."""
+    if isinstance(error, OSError) and error.errno == errno.EAGAIN:
+        return True
+    return any(words in str(error) for words in _NO_THREAD)
 
 
 def _rebuild(reason: str, message: str, retryable: bool) -> BuildError:

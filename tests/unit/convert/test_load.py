@@ -1,5 +1,6 @@
 """Why a model file cannot be opened, in one sentence."""
 
+import errno
 import pickle
 import re
 import sys
@@ -145,3 +146,26 @@ def test_another_version_that_still_opens_is_told(tmp_path: Path) -> None:
     loaded = load_model(path, detect_flavor(path), unpickle="Sandboxed")
     assert loaded.training_versions == {"scikit-learn": "1.8.0"}
     assert loaded.warnings == (f"Trained with scikit-learn 1.8.0, opened with {VERSION}.",)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("can't start new thread"),
+        BlockingIOError(errno.EAGAIN, "again"),
+        OSError(errno.ENOSPC, "full"),
+    ],
+    ids=["thread", "again", "disk"],
+)
+def test_what_the_machine_lacks_is_not_held_against_the_model(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.joblib"
+    joblib.dump(LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]), path)
+
+    def fail(_: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(joblib, "load", fail)
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        load_model(path, detect_flavor(path), unpickle="Sandboxed")

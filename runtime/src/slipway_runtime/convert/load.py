@@ -19,13 +19,12 @@ from slipway_runtime.artifact.training_versions import find_training_versions, i
 from slipway_runtime.boosters.known import FRAMEWORKS, framework_of
 from slipway_runtime.boosters.open import PACKAGES, give_estimator, open_native
 from slipway_runtime.contract_of.unwrap import is_estimator, last_step, unwrap
-from slipway_runtime.errors import BuildError
+from slipway_runtime.errors import BuildError, lacks_threads
 from slipway_runtime.scan import scan_model, watch_globals
 from slipway_runtime.scan.model import unsafe
 
 _LIBRARIES = ("sklearn", "numpy", "scipy", *FRAMEWORKS)  # what they lack is a matter of versions
 _FRAMEWORK_PACKAGES = ("scikit-learn", *FRAMEWORKS)
-_OF_THE_MACHINE = (errno.EFBIG, errno.ENOSPC, errno.EAGAIN)  # the scratch limit; no more threads
 _NAMED_TYPES = 8
 _WARNING_CHARACTERS = 600
 _MODULE = re.compile(r"No module named '([^']+)'")
@@ -94,8 +93,9 @@ def load_model(
                 "processes when it is opened.",
             ) from error
         except Exception as error:  # an edge: the file's own code runs here and may raise anything
-            if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
-                raise  # which the supervisor names
+            full = isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.ENOSPC)
+            if full or lacks_threads(error):
+                raise  # of the machine, not of the model: the supervisor names it
             raise _explain(path, error, flavor, trained) from error
     _check_model(path, model)
     told = [f"{type(warning.message).__name__}: {warning.message}" for warning in caught]

@@ -14,11 +14,9 @@ import traceback
 
 import msgspec
 
-from slipway_runtime.errors import BuildError
+from slipway_runtime.errors import BuildError, lacks_threads
 from slipway_runtime.sandbox.enter import enter
 from slipway_runtime.sandbox.messages import Problem, Result, Start
-
-_NO_THREAD = (os.strerror(errno.EAGAIN), "can't start new thread")  # as C++ and Python say it
 
 
 def main() -> int:
@@ -64,7 +62,7 @@ def explain_exception(error: BaseException) -> Problem:
             message="The model needs more memory than the build may take; "
             "raise the build's memory limit or make the model smaller.",
         )
-    if number == errno.EAGAIN or any(words in text for words in _NO_THREAD):
+    if lacks_threads(error):
         return Problem(
             reason="BuildInterrupted",
             message=f"The machine has no more threads for this build ({text}); it is tried again.",
