@@ -325,22 +325,14 @@ NOT_YET: dict[str, list[dict[str, Any]]] = {
         document({"autoscaling": {}}),
     ],
     "spec.rollout.strategy": [
-        document({"rollout": {"strategy": word}}) for word in ("Canary", "Shadow", "BlueGreen")
+        document({"rollout": {"strategy": word}}) for word in ("Shadow", "BlueGreen")
     ],
-    "spec.rollout.*": [
-        document({"rollout": {name: value}})
-        for name, value in {
-            "steps": [{"type": "Approval"}],
-            "paused": False,
-            "stableScale": "Full",
-            "scaleDownDelaySeconds": 1,
-            "abortScaleDownDelaySeconds": 1,
-            "progressDeadlineSeconds": 60,
-            "rollbackWindow": {},
-            "onNewRevision": "Supersede",
-            "warmUp": {},
-            "analysis": {},
-        }.items()
+    "spec.rollout.stableScale": [rollout(stableScale="Dynamic")],
+    "spec.rollout.steps[].type": [step(type="Shadow", shadow={"percent": 5})],
+    "spec.rollout.analysis.source": [rollout(analysis={"source": "Prometheus"})],
+    "spec.rollout.analysis.metrics[].type": [
+        metric(type=kind, **METRICS[kind])
+        for kind in ("Agreement", "PredictionDrift", "GroundTruth", "Prometheus")
     ],
     "spec.monitoring": [document({"monitoring": {}})],
     "spec.dependencies": [document({"dependencies": [DATABASE]})],
@@ -363,6 +355,27 @@ SUPPORTED: dict[str, dict[str, Any]] = {
     "empty lists": document({"dependencies": [], "rollout": {"steps": []}}),
     "an empty rollout": document({"rollout": {}}),
     "Immediate": document({"rollout": {"strategy": "Immediate"}}),
+    "a canary": rollout(
+        steps=[
+            {"type": "Weight", "weight": {"percent": 5, "until": "Evidence"}},
+            {"type": "Approval"},
+        ],
+        paused=True,
+        stableScale="Full",
+        onNewRevision="Queue",
+        warmUp={"requests": 0},
+        rollbackWindow={"revisions": 1},
+        abortScaleDownDelaySeconds=0,
+        scaleDownDelaySeconds=0,
+        progressDeadlineSeconds=60,
+        analysis={
+            "source": "Pods",
+            "metrics": [
+                {"name": kind.lower(), "type": kind} | METRICS[kind]
+                for kind in ("ErrorRate", "SlowFraction", "ViolationRate")
+            ],
+        },
+    ),
     "a policy": document({"contract": {"onViolation": "Reject"}}),
     "a policy for a column": contract_rule(),
     "no override": document({"traffic": {"revisionOverride": "Off"}}),

@@ -14,15 +14,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway_operator.contract import REPORT_SCHEMA, STEPS
-from slipway_operator.plan import Apply, Delete, Plan, list_secrets, make_plan
+from slipway_operator.decide.analysis.ledger import Ledger
+from slipway_operator.plan import Apply, Delete, Plan, list_pods_to_read, list_secrets, make_plan
 from slipway_operator.settings import Settings
 from slipway_operator.state.observed import Observed
+from slipway_operator.state.readings import Reading, Readings, Source
 
 START = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 Json = dict[str, Any]
 
 
-AT_REST = ([999_999, 1], [1, 999_999])
+def _weigh(slots: list[tuple[str, int]]) -> dict[str, int]:
+    shares: dict[str, int] = {}
+    for name, weight in slots:
+        shares[name] = shares.get(name, 0) + weight
+    return shares
 
 
 def read_slots(route: Json) -> list[tuple[str, int]]:
@@ -36,7 +42,8 @@ class WriteFailedError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
     """What a model does: `fails` names the step that fails and `report` what it reports (None: it
-    dies without a word, with `exit`); `pod` is ready | crash | silent."""
+    dies without a word, with `exit`); `pod` is ready | crash | silent. Of its requests the shares
+    `errors`, `slow` and `violations` are bad; `mute` pods do not tell."""
 
     digest: str = "sha256:" + "a" * 64
     fails: str | None = None
@@ -46,6 +53,10 @@ class Behaviour:
     runtime: str = "ONNX"
     fallback: Json | None = None
     job_condition: Json | None = None
+    errors: float = 0.0
+    slow: float = 0.01
+    violations: float = 0.0
+    mute: bool = False
 
 
 def stage_names(step: str) -> list[str]:
@@ -108,6 +119,8 @@ class Cluster:
     route_log: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
     deleted: list[tuple[str, str]] = field(default_factory=list)
     plans: int = 0
+    ledger: Ledger | None = None
+    counted: dict[str, float] = field(default_factory=dict)  # requests of a pod, by uid
 
     # ── what a user does ─────────────────────────────────────────────────────────────────
     def submit(self, name: str, spec: Json) -> None:
@@ -142,6 +155,45 @@ class Cluster:
                 obj for (kind, _), obj in self.objects.items() if kind != "ModelDeployment"
             ),
             absent_secrets=frozenset(set(list_secrets(asked)) - self.secrets),
+            readings=self.read(name),
+        )
+
+    def read(self, name: str) -> Readings | None:
+        """What the pods tell that the core wants to hear of."""
+        asked = self.objects[("ModelDeployment", name)]
+        sources = list_pods_to_read(asked, self.of_kind("Pod"))
+        if not sources:
+            return None
+        mute = {source.pod: "no answer" for source in sources if self._behaves(source.pod).mute}
+        found = [(one, self._tell(one)) for one in sources if one.pod not in mute]
+        return Readings(at=self.now, found=tuple(found), unread=mute)
+
+    def serve(self, requests: int) -> None:
+        """Requests come in, and are dealt out as the route says."""
+        for route in self.of_kind("HTTPRoute"):
+            for name, weight in _weigh(read_slots(route)).items():
+                pods = [pod for pod in self.of_kind("Pod") if self._is_of(pod, name)]
+                for pod in pods:
+                    share = requests * weight / 1_000_000 / len(pods)
+                    uid = pod["metadata"]["uid"]
+                    self.counted[uid] = self.counted.get(uid, 0) + share
+
+    def _is_of(self, pod: Json, name: str) -> bool:
+        return bool(pod["metadata"]["ownerReferences"][0]["name"] == name)
+
+    def _behaves(self, pod: str) -> Behaviour:
+        owner = self.objects[("Pod", pod)]["metadata"]["ownerReferences"][0]["name"]
+        return self._find_behaviour(self.objects[("Deployment", owner)])
+
+    def _tell(self, source: Source) -> Reading:
+        behaviour, total = self._behaves(source.pod), int(self.counted.get(source.uid, 0))
+        slow = int(total * behaviour.slow)
+        return Reading(
+            requests=total,
+            errors=int(total * behaviour.errors),
+            latency=((0.01, total - slow), (0.1, total), (float("inf"), total)),
+            rows=total,
+            violations=int(total * behaviour.violations),
         )
 
     def plan(self, name: str, *, observed: Observed | None = None) -> Plan:
@@ -151,6 +203,7 @@ class Cluster:
             observed=observed or self.observe(name),
             settings=self.settings,
             now=self.now,
+            ledger=self.ledger,
         )
 
     def execute(self, name: str, plan: Plan, *, fail_at: int | None = None) -> int:
@@ -177,6 +230,7 @@ class Cluster:
 
     def reconcile(self, name: str, *, fail_at: int | None = None) -> Plan:
         plan = self.plan(name)
+        self.ledger = plan.ledger
         self.execute(name, plan, fail_at=fail_at)
         return plan
 
@@ -258,23 +312,23 @@ class Cluster:
             obj["spec"] |= {"clusterIP": "10.0.0.7", "sessionAffinity": "None"}
 
     def _check_step(self, old: Json, new: Json) -> None:
-        """One slot is repointed at the least weight, or both swap weights; and confirmed before."""
+        """Weights move or one slot is repointed, confirmed before; only what the stable gets back
+        waits for nothing."""
         before, after = read_slots(old), read_slots(new)
-        if before == after or [weight for _, weight in before] not in AT_REST:
+        if before == after or old["metadata"].pop("edited", False):
             return  # as it was, or put back after an edit
-        assert self._is_confirmed(old), f"{before} became {after} before it was confirmed"
-        swapped = [(name, 1_000_000 - weight) for name, weight in before]
-        repointed = [
-            (here, weight)
-            for (here, weight), (there, _) in zip(after, before, strict=True)
-            if here != there
-        ]
-        assert after == swapped or (len(repointed) == 1 and repointed[0][1] == 1), (before, after)
-        heavier = max(after, key=lambda slot: slot[1])[0]
-        # The revision that gets more than before.
-        name = heavier if after == swapped else repointed[0][0]
-        status = self.objects[("Deployment", name)].get("status", {})
-        assert status.get("readyReplicas"), f"{name} gets traffic without a ready pod"
+        stable = old["metadata"]["annotations"].get("slipway.dev/stable", "")
+        weights = _weigh(before), _weigh(after)
+        gains = [name for name in weights[1] if weights[1][name] > weights[0].get(name, 0)]
+        is_back = [name.endswith(f"-r{stable}") for name in gains] == [True]
+        moved = [pair for pair in zip(before, after, strict=True) if pair[0][0] != pair[1][0]]
+        if not (is_back and not moved):
+            assert self._is_confirmed(old), f"{before} became {after} before it was confirmed"
+        for (_, was), (_, now) in moved:
+            assert (len(moved), was, now) == (1, 1, 1), (before, after)
+        for name in gains:
+            status = self.objects[("Deployment", name)].get("status", {})
+            assert status.get("readyReplicas") or is_back, f"{name} gains without a ready pod"
 
     def _log_route(self, route: Json) -> None:
         backends = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
@@ -403,11 +457,7 @@ class Cluster:
 
     def _step_deployment(self, deployment: Json) -> None:
         spec, name = deployment["spec"], deployment["metadata"]["name"]
-        snapshot = json.loads(deployment["metadata"]["annotations"]["slipway.dev/snapshot"])
-        digest = snapshot.get("build", {}).get("modelDigest", "")
-        behaviour = next(
-            (b for b in self.behaviours.values() if b.digest == digest), Behaviour(digest=digest)
-        )
+        behaviour = self._find_behaviour(deployment)
         wanted, labels = spec["replicas"], spec["template"]["metadata"]["labels"]
         pods = [key for key in self.objects if key[0] == "Pod" and key[1].startswith(f"{name}-")]
         for key in pods[wanted:]:
@@ -431,6 +481,12 @@ class Cluster:
             "conditions": conditions,
         }
 
+    def _find_behaviour(self, deployment: Json) -> Behaviour:
+        snapshot = json.loads(deployment["metadata"]["annotations"]["slipway.dev/snapshot"])
+        digest = snapshot.get("build", {}).get("modelDigest", "")
+        found = (b for b in self.behaviours.values() if b.digest == digest)
+        return next(found, Behaviour(digest=digest))
+
     def _step_pod(self, pod: Json, behaviour: Behaviour) -> None:
         container: Json = {"name": "serve", "ready": behaviour.pod == "ready", "restartCount": 0}
         if behaviour.pod == "crash":
@@ -443,6 +499,11 @@ class Cluster:
         else:
             container["state"] = {"running": {}}
         pod["status"]["containerStatuses"] = [container]
+        ready = "True" if container["ready"] else "False"
+        conditions = pod["status"].get("conditions", [{}])
+        if conditions[0].get("status") != ready:
+            conditions = [{"type": "Ready", "status": ready, "lastTransitionTime": self.instant()}]
+        pod["status"] |= {"phase": "Running", "podIP": "10.1.0.9", "conditions": conditions}
 
     def _pod_of(self, owner: Json, *, suffix: str, labels: Mapping[str, str]) -> Json:
         name = f"{owner['metadata']['name']}-{suffix}"

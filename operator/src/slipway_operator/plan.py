@@ -6,7 +6,7 @@ no effect. Every action is safe to repeat, and any of them may fail: the next pl
 exists then. Actions are carried out in order; after one that failed the rest may be left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,22 +18,37 @@ from slipway_operator.api.conditions import (
 )
 from slipway_operator.api.parse import parse_modeldeployment
 from slipway_operator.api.reasons import event_type, say
-from slipway_operator.api.status import Addresses, Status, render_status
-from slipway_operator.decide.account import Account, render_account
+from slipway_operator.api.status import Addresses, Status, read_status, render_status
+from slipway_operator.decide.account import Account, Progress, render_account
+from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildPhase
 from slipway_operator.decide.build_result import compute_inputs, is_pinned
 from slipway_operator.decide.hosts import list_foreign_hosts
 from slipway_operator.decide.revision import choose_image
+from slipway_operator.decide.rollout.conclusion import describe_step, render_step
+from slipway_operator.decide.rollout.path import lay_path
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
 from slipway_operator.settings import Settings
-from slipway_operator.state.observed import Json, Observed, Refusal, is_terminating, read_name
+from slipway_operator.state.identity import LABEL_UID
+from slipway_operator.state.observed import (
+    Json,
+    Observed,
+    Refusal,
+    is_terminating,
+    read_labels,
+    read_name,
+)
+from slipway_operator.state.readings import Source, list_sources
+from slipway_operator.state.revision import Snapshot
+from slipway_operator.state.slots import MILLION
 from slipway_operator.steering.hold import hold_still
 from slipway_operator.steering.steer import steer
-from slipway_operator.steering.world import Outcome, World, observe_world, read_owner
+from slipway_operator.steering.world import Outcome, Rollout, World, observe_world, read_owner
 
 REMOVAL_POLL_SECONDS: Final = 2
-_UNTOLD: Final = frozenset({"RoutePending"})  # true for a moment after every change of a route
+# True for a moment after every change of a route; told with each weight.
+_UNTOLD: Final = frozenset({"RoutePending", "CanaryRunning"})
 _SHOWN: Final = 4
 
 
@@ -67,12 +82,14 @@ class Event:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to do now. `status` is the whole new status (None: as it is); `requeue_after_seconds`
-    says when to look again even if nothing happens (None: when something does)."""
+    says when to look again even if nothing happens (None: when something does). `ledger`: the books
+    of a rollout, to be given back for the next plan."""
 
     actions: tuple[Apply | Delete, ...] = ()
     status: Mapping[str, Any] | None = None
     events: tuple[Event, ...] = ()
     requeue_after_seconds: float | None = None
+    ledger: Ledger | None = None
 
 
 def list_secrets(asked: Mapping[str, Any]) -> tuple[str, ...]:
@@ -93,6 +110,25 @@ def list_hosts_to_check(asked: Mapping[str, Any], *, settings: Settings) -> tupl
     )
 
 
+def list_pods_to_read(asked: Mapping[str, Any], pods: Iterable[Json]) -> tuple[Source, ...]:
+    """The pods whose counts an edge has to read before it makes a plan: those of both revisions of
+    a rollout that is judged by them."""
+    status = read_status(asked.get("status"))
+    rollout, both = status.rollout, {status.stable_revision, status.canary_revision}
+    if rollout is None or rollout.weights is None or rollout.weights.desired == 0 or None in both:
+        return ()
+    parsed = parse_modeldeployment(asked)
+    if parsed.asked is None or not lay_path(parsed.asked.spec.rollout).stops:
+        return ()
+    uid = asked["metadata"].get("uid")
+    ours = [pod for pod in pods if pod.get("kind") == "Pod"]
+    return tuple(
+        source
+        for source in list_sources(pod for pod in ours if read_labels(pod).get(LABEL_UID) == uid)
+        if source.revision in both
+    )
+
+
 def find_reusable_build(asked: Mapping[str, Any]) -> str | None:
     """The hash of the build whose artifact may be taken from the store; None: a fetch has to tell
     first which bytes are meant."""
@@ -103,11 +139,17 @@ def find_reusable_build(asked: Mapping[str, Any]) -> str | None:
 
 
 def make_plan(
-    *, asked: Mapping[str, Any], observed: Observed, settings: Settings, now: datetime
+    *,
+    asked: Mapping[str, Any],
+    observed: Observed,
+    settings: Settings,
+    now: datetime,
+    ledger: Ledger | None = None,
 ) -> Plan:
     """Decide everything about one ModelDeployment.
 
-    `asked` is the object as Kubernetes JSON, with its metadata, spec and status.
+    `asked` is the object as Kubernetes JSON, with its metadata, spec and status; `ledger` that of
+    the last plan, as long as the edge lives.
     """
     # Owner references take the children away; writing now would only make orphans.
     if is_terminating(asked):
@@ -116,7 +158,7 @@ def make_plan(
     parsed = parse_modeldeployment(asked, on_laptop=settings.is_laptop)
     if parsed.asked is None:
         return _conclude(world, hold_still(world, errors=parsed.errors), refusal=observed.refusal)
-    outcome = steer(world, spec=parsed.asked.spec, observed=observed)
+    outcome = steer(world, spec=parsed.asked.spec, observed=observed, ledger=ledger)
     return _conclude(world, outcome, refusal=observed.refusal)
 
 
@@ -137,7 +179,7 @@ def _conclude(world: World, outcome: Outcome, *, refusal: Refusal | None) -> Pla
             asked=outcome.asked,
             stable=outcome.stable,
             slots=outcome.slots,
-            moving=outcome.moving,
+            rollout=_render_progress(outcome.rollout),
             states=world.states,
             retired_at={
                 revision: retirement.retired_at for revision, retirement in outcome.retired.items()
@@ -145,7 +187,6 @@ def _conclude(world: World, outcome: Outcome, *, refusal: Refusal | None) -> Pla
             addresses=_find_addresses(world, outcome),
             replicas=outcome.replicas,
             autoscaled=outcome.autoscaled,
-            holding=outcome.build is None,
             now=world.now,
         )
     )
@@ -167,6 +208,20 @@ def _conclude(world: World, outcome: Outcome, *, refusal: Refusal | None) -> Pla
         status=None if status == world.before else render_status(status),
         events=_list_events(world.before, status, comparison=comparison, outcome=outcome),
         requeue_after_seconds=min(waits, default=None),
+        ledger=outcome.rollout.ledger if outcome.rollout else None,
+    )
+
+
+def _render_progress(rollout: Rollout | None) -> Progress | None:
+    if rollout is None:
+        return None
+    told, stops = rollout.conclusion, rollout.path.stops
+    return Progress(
+        conclusion=told,
+        rejected=rollout.course.rejected,
+        answer=rollout.answer,
+        shown=rollout.evidence.shown if rollout.evidence else None,
+        step=render_step(told.rollout, rollout.path) if stops else None,
     )
 
 
@@ -189,12 +244,16 @@ def _decide_verdicts(
 ) -> tuple[Verdict, ...]:
     asked = outcome.asked
     # Until the route has moved, the old revision is the one that answers.
-    answering = world.slots.main.revision if world.slots else outcome.stable
+    answering = outcome.stable
+    if world.slots is not None and (world.slots.is_at_rest or outcome.stable is None):
+        answering = world.slots.main.revision
+    rollout = outcome.rollout
+    is_tried = asked is not None and (rollout is None or not rollout.course.is_rejected)
     verdicts = decide_verdicts(
         Situation(
             blocked=blocked,
             build=outcome.build,
-            asked=outcome.health[asked.revision] if asked else None,
+            asked=outcome.health[asked.revision] if asked and is_tried else None,
             answering=outcome.health.get(answering) if answering and outcome.stable else None,
             answering_revision=answering,
             asked_revision=asked.revision if asked else None,
@@ -204,6 +263,9 @@ def _decide_verdicts(
             arrived=outcome.arrived and not rerouted,
             runtime_outdated=asked is not None
             and asked.image != choose_image(runtime=asked.build.runtime, settings=world.settings),
+            refused=_explain_rejection(rollout, asked=asked),
+            rollout=_describe_rollout(rollout),
+            evidence=rollout.evidence if rollout and rollout.course.candidate else None,
         )
     )
     kept = find_condition(world.before.conditions, ConditionType.MODEL_READY)
@@ -214,6 +276,34 @@ def _decide_verdicts(
             Verdict(type=kept.type, status=kept.status, reason=kept.reason, message=kept.message),
         )
     return verdicts
+
+
+def _explain_rejection(rollout: Rollout | None, *, asked: Snapshot | None) -> Finding | None:
+    """Why what is asked for is not tried: how it ended, or that it did."""
+    if rollout is None or not rollout.course.is_rejected or asked is None:
+        return None
+    status = rollout.conclusion.rollout
+    if status.reason is not None and status.message is not None:
+        return Finding(reason=status.reason, message=status.message, final=True)
+    words = say("RevisionRejected", digest=asked.build.model_digest)
+    return Finding(reason="RevisionRejected", message=words, final=True)
+
+
+def _describe_rollout(rollout: Rollout | None) -> Finding | None:
+    """Where a rollout with steps stands."""
+    if rollout is None or rollout.course.candidate is None:
+        return None
+    status, candidate = rollout.conclusion.rollout, rollout.course.candidate[:_SHOWN]
+    if status.paused is not None:
+        message = status.message or say(status.paused, revision=candidate)
+        return Finding(reason=status.paused, message=message)
+    if status.held_since is not None and status.message is not None:
+        return Finding(
+            reason="Held", message=say("Held", revision=candidate, detail=status.message)
+        )
+    if not rollout.path.stops or status.weights is None or status.weights.desired in (0, MILLION):
+        return None
+    return Finding(reason="CanaryRunning", message=describe_step(rollout.course, rollout.path))
 
 
 def _find_addresses(world: World, outcome: Outcome) -> Addresses | None:
@@ -255,10 +345,8 @@ def _list_events(
                 events.append(_tell("Reused", build.detail))
             elif before.observed_generation > 0:
                 events.append(_tell("Built", build.detail))
-    # With the status lost nothing is known to have happened just now.
-    promoted = outcome.stable != before.stable_revision and before.observed_generation > 0
-    if outcome.stable is not None and promoted:
-        events.append(_tell("Promoted", say("Promoted", revision=outcome.stable[:_SHOWN])))
+    if outcome.rollout is not None:
+        events += [_tell(*event) for event in outcome.rollout.conclusion.events]
     old = find_condition(before.conditions, ConditionType.READY)
     new = find_condition(after.conditions, ConditionType.READY)
     was = None if old is None else (old.status, old.reason)

@@ -124,6 +124,7 @@ def edit(cluster: Cluster, kind: str) -> None:
             ):
                 backend["weight"] = weight
             route["metadata"]["generation"] += 1
+            route["metadata"]["edited"] = True
         return
     for obj in cluster.of_kind(kind)[:1]:
         if kind == "Deployment":

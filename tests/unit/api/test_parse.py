@@ -543,9 +543,9 @@ NOT_YET: dict[str, dict[str, Any]] = {
     ),
     "spec.traffic.revisionOverride": document({"traffic": {"revisionOverride": "Token"}}),
     "spec.autoscaling": document({"autoscaling": {}}),
-    "spec.rollout.strategy": document({"rollout": {"strategy": "Canary"}}),
-    "spec.rollout.paused": document({"rollout": {"paused": False}}),
-    "spec.rollout.analysis": document({"rollout": {"analysis": {"source": "Pods"}}}),
+    "spec.rollout.strategy": document({"rollout": {"strategy": "Shadow"}}),
+    "spec.rollout.stableScale": document({"rollout": {"stableScale": "Dynamic"}}),
+    "spec.rollout.analysis.source": document({"rollout": {"analysis": {"source": "Prometheus"}}}),
     "spec.monitoring": document({"monitoring": {"log": {"mode": "BestEffort"}}}),
     "spec.dependencies": document(
         {"dependencies": [{"name": "db", "type": "SQL", "sql": {"url": "postgresql://db/x"}}]}

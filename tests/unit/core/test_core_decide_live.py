@@ -14,11 +14,11 @@ from slipway_operator.decide.build_result import compute_inputs
 from slipway_operator.decide.health import Health, Level, assess_revision
 from slipway_operator.decide.retirement import Exit, decide_retirement
 from slipway_operator.decide.revision import decide_snapshot
-from slipway_operator.decide.traffic import decide_target, decide_traffic
+from slipway_operator.decide.traffic import Goal, decide_traffic
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.settings import RuntimeUpdates, Settings
 from slipway_operator.state.revision import BuildResult, RevisionState
-from slipway_operator.state.slots import LEAST, MOST, RouteState, Slot, Slots, fill_slots
+from slipway_operator.state.slots import LEAST, MILLION, MOST, RouteState, Slot, Slots, fill_slots
 
 NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=700)
@@ -171,64 +171,143 @@ def test_last_words_stand_in_the_message() -> None:
 
 
 # ── Traffic ──────────────────────────────────────────────────────────────────────────────────
-def test_an_ask_without_answer_goes_to_the_stable() -> None:
-    rows = [
-        # desired, main of the slots, complete, answering → target
-        (None, "s", {"s"}, {"s"}, "s"),
-        ("s", "n", {"n"}, {"n"}, "s"),
-        ("n", "s", {"n", "s"}, {"n", "s"}, "n"),
-        ("n", "s", {"s"}, {"n", "s"}, "s"),
-        ("n", "n", {"s"}, {"n", "s"}, "n"),
-        ("n", "n", {"s"}, {"s"}, "s"),
-    ]
-    for desired, main, complete, answering, target in rows:
-        slots = fill_slots(main).repoint_idle("s")
-        found = decide_target(
-            desired=desired, stable="s", slots=slots, complete=complete, answering=answering
-        )
-        assert found == target, (desired, main, complete, answering)
-    assert (
-        decide_target(desired="n", stable=None, slots=None, complete=set(), answering=set()) is None
-    )
-
-
 def route(slots: Slots | None, *, verified: bool = True) -> RouteState:
     return RouteState(slots=slots, stable="s", verified=verified, trouble=None, address=None)
 
 
-HALF = Slots(first=Slot(revision="s", weight=500), second=Slot(revision="n", weight=500))
+def share(weight: int, *, guest: str = "n") -> Goal:
+    return Goal(base="s", guest=guest, weight=weight)
+
+
+QUARTER = 250_000
+ODD = Slots(first=Slot(revision="s", weight=500), second=Slot(revision="n", weight=500))
 BOTH = fill_slots("s").repoint_idle("n")
+TO_N, TO_S, NOWHERE = share(MILLION), Goal(base="s"), Goal(base=None)
+FIRST = Goal(base=None, guest="n", weight=MILLION)
 
 
 @pytest.mark.parametrize(
-    ("found", "target", "able", "step"),
+    ("found", "goal", "able", "step", "expected"),
     [
-        pytest.param(None, None, "", "wait for the first revision", id="nothing yet"),
-        pytest.param(None, "n", "", "wait for the first revision", id="not able"),
-        pytest.param(None, "n", "n", "create", id="first"),
-        pytest.param(route(None), "s", "s", "restore", id="spoiled"),
-        pytest.param(route(None), "s", "", "wait for a revision", id="spoiled, none able"),
-        pytest.param(route(fill_slots("x")), "s", "s", "restore", id="unknown revision"),
-        pytest.param(route(HALF), "s", "s", "restore weights", id="weights"),
-        pytest.param(route(BOTH, verified=False), "n", "n", "verify", id="unconfirmed"),
-        pytest.param(route(fill_slots("s")), "s", "s", "done", id="there"),
-        pytest.param(route(fill_slots("s")), None, "", "done", id="nowhere to go"),
-        pytest.param(route(BOTH), "n", "s", "hold", id="lost its pods"),
-        pytest.param(route(fill_slots("s")), "n", "n", "repoint", id="enter"),
-        pytest.param(route(BOTH), "n", "n", "swap", id="take over"),
-        pytest.param(route(BOTH.swap()), "n", "n", "repoint", id="leave"),
-        pytest.param(route(BOTH), "s", "s", "repoint", id="turn back"),
+        pytest.param(None, NOWHERE, "", "wait for the first revision", None, id="nothing yet"),
+        pytest.param(None, FIRST, "", "wait for the first revision", None, id="not able"),
+        pytest.param(None, FIRST, "n", "create", fill_slots("n"), id="first"),
+        pytest.param(route(None), TO_S, "s", "restore", fill_slots("s"), id="spoiled"),
+        pytest.param(route(None), TO_S, "", "wait for a revision", None, id="spoiled, none able"),
+        pytest.param(route(fill_slots("x")), TO_S, "s", "restore", fill_slots("s"), id="unknown"),
+        pytest.param(route(ODD), TO_S, "s", "shift", BOTH, id="odd weights"),
+        pytest.param(route(BOTH, verified=False), TO_N, "n", "verify", BOTH, id="unconfirmed"),
+        pytest.param(route(fill_slots("s")), TO_S, "s", "done", fill_slots("s"), id="there"),
+        pytest.param(route(fill_slots("s")), NOWHERE, "", "done", fill_slots("s"), id="nowhere"),
+        pytest.param(route(BOTH), TO_N, "s", "hold", BOTH, id="lost its pods"),
+        pytest.param(route(fill_slots("s")), TO_N, "n", "repoint", BOTH, id="enter"),
+        pytest.param(route(BOTH), TO_N, "n", "shift", BOTH.share("n", MOST), id="take over"),
+        pytest.param(
+            route(BOTH.share("n", MOST)),
+            TO_N,
+            "n",
+            "repoint",
+            BOTH.share("n", MOST).repoint("s", "n"),
+            id="leave",
+        ),
+        pytest.param(route(BOTH), TO_S, "s", "repoint", fill_slots("s"), id="turn back"),
+        pytest.param(route(fill_slots("s")), share(QUARTER), "sn", "repoint", BOTH, id="to share"),
+        pytest.param(
+            route(BOTH), share(QUARTER), "sn", "shift", BOTH.share("n", QUARTER), id="a share"
+        ),
+        pytest.param(
+            route(BOTH.share("n", QUARTER)),
+            share(QUARTER),
+            "sn",
+            "done",
+            BOTH.share("n", QUARTER),
+            id="shared",
+        ),
+        pytest.param(
+            route(BOTH.share("n", QUARTER), verified=False),
+            share(2 * QUARTER),
+            "sn",
+            "verify",
+            BOTH.share("n", QUARTER),
+            id="more waits for the gateway",
+        ),
+        pytest.param(
+            route(BOTH.share("n", QUARTER), verified=False),
+            TO_S,
+            "s",
+            "shift",
+            BOTH,
+            id="less does not",
+        ),
+        pytest.param(
+            route(BOTH.share("n", QUARTER), verified=False),
+            TO_S,
+            "",
+            "shift",
+            BOTH,
+            id="not even for pods, where all shall go back",
+        ),
+        pytest.param(
+            route(BOTH.share("n", 3 * QUARTER)),
+            share(QUARTER),
+            "n",
+            "hold",
+            BOTH.share("n", 3 * QUARTER),
+            id="a share is not given to who cannot answer",
+        ),
+        pytest.param(
+            route(BOTH.share("n", 3 * QUARTER)),
+            share(QUARTER, guest="m"),
+            "sm",
+            "shift",
+            BOTH,
+            id="another guest: first the old one is emptied",
+        ),
+        pytest.param(
+            route(BOTH),
+            share(QUARTER, guest="m"),
+            "sm",
+            "repoint",
+            fill_slots("s").repoint_idle("m"),
+            id="then its slot names the new one",
+        ),
+        pytest.param(
+            route(fill_slots("n")),
+            share(QUARTER, guest="m"),
+            "sm",
+            "restore",
+            fill_slots("s"),
+            id="without the base nothing is shared",
+        ),
     ],
 )
 def test_traffic_takes_one_confirmed_step(
-    found: RouteState | None, target: str | None, able: str, step: str
+    found: RouteState | None, goal: Goal, able: str, step: str, expected: Slots | None
 ) -> None:
-    decision = decide_traffic(route=found, target=target, known={"s", "n"}, able=set(able))
-    assert decision.step == step
-    slots = decision.slots
-    if slots is not None:
-        assert min(slots.first.weight, slots.second.weight) >= LEAST
-        assert slots.first.weight + slots.second.weight in {LEAST + MOST, 1000}
+    decision = decide_traffic(route=found, goal=goal, known={"s", "n", "m"}, able=set(able))
+    assert (decision.step, decision.slots) == (step, expected)
+    assert decision.arrived == (goal.winner if step == "done" else None)
+    if expected is not None:
+        assert min(expected.first.weight, expected.second.weight) >= LEAST
+        assert expected.first.weight + expected.second.weight == MILLION
+
+
+@pytest.mark.parametrize(
+    ("found", "goal", "reached"),
+    [
+        pytest.param(None, TO_S, False, id="no route"),
+        pytest.param(route(BOTH), TO_S, False, id="a slot still names it"),
+        pytest.param(route(fill_slots("s")), TO_S, True, id="all"),
+        pytest.param(route(fill_slots("s"), verified=False), TO_S, False, id="unconfirmed"),
+        pytest.param(route(BOTH.share("n", QUARTER)), share(QUARTER), True, id="a share"),
+        pytest.param(route(BOTH.share("n", QUARTER)), share(QUARTER + 1), False, id="another"),
+        pytest.param(route(fill_slots("n")), NOWHERE, False, id="nowhere is not reached"),
+    ],
+)
+def test_a_goal_is_reached_when_it_is_confirmed(
+    found: RouteState | None, goal: Goal, reached: bool
+) -> None:
+    assert goal.is_reached(found) is reached
 
 
 # ── Retirement ───────────────────────────────────────────────────────────────────────────────

@@ -189,8 +189,8 @@ def test_the_worst_trouble_is_told_whatever_the_order() -> None:
 def test_slots_move_as_rollouts_do() -> None:
     slots = fill_slots("a")
     entered = slots.repoint_idle("b")
-    swapped = entered.swap()
-    arrived = swapped.repoint_idle("b")
+    swapped = entered.share("b", MOST)
+    arrived = swapped.repoint("a", "b")
     weights = [
         [(slot.revision, slot.weight) for slot in (step.first, step.second)]
         for step in (slots, entered, swapped, arrived)
@@ -203,7 +203,7 @@ def test_slots_move_as_rollouts_do() -> None:
     ]
     assert arrived.names_only("b")
     # And once more, from the other side.
-    back = arrived.repoint_idle("c").swap()
+    back = arrived.repoint_idle("c").share("c", MOST)
     assert (back.first, back.second) == (
         Slot(revision="c", weight=MOST),
         Slot(revision="b", weight=LEAST),

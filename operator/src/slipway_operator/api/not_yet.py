@@ -14,8 +14,12 @@ from slipway_operator.api.vocabulary import (
     SCHEMES,
     BatchingMode,
     Format,
+    MetricSource,
+    MetricType,
     Policy,
     RevisionOverride,
+    StableScale,
+    StepType,
     Strategy,
 )
 
@@ -88,13 +92,35 @@ FIELDS: Final = (
     NotYet(path="spec.autoscaling", instead="Take it out and set spec.replicas."),
     NotYet(
         path="spec.rollout.strategy",
-        values=frozenset(set(Strategy) - {Strategy.IMMEDIATE}),
-        instead="Use Immediate or take it out.",
+        values=frozenset({Strategy.SHADOW, Strategy.BLUE_GREEN}),
+        instead="Use Canary or Immediate.",
     ),
     NotYet(
-        path="spec.rollout.*",
-        but=frozenset({"strategy"}),
-        instead="Take it out; with Immediate there is nothing that it could steer.",
+        path="spec.rollout.stableScale",
+        values=frozenset({StableScale.DYNAMIC}),
+        instead="Use Full.",
+    ),
+    NotYet(
+        path="spec.rollout.steps[].type",
+        values=frozenset({StepType.SHADOW}),
+        instead="Use Weight or Approval.",
+    ),
+    NotYet(
+        path="spec.rollout.analysis.source",
+        values=frozenset({MetricSource.PROMETHEUS}),
+        instead="Use Pods.",
+    ),
+    NotYet(
+        path="spec.rollout.analysis.metrics[].type",
+        values=frozenset(
+            {
+                MetricType.AGREEMENT,
+                MetricType.PREDICTION_DRIFT,
+                MetricType.GROUND_TRUTH,
+                MetricType.PROMETHEUS,
+            }
+        ),
+        instead="Use ErrorRate, SlowFraction or ViolationRate.",
     ),
     NotYet(path="spec.monitoring", instead="Take it out."),
     NotYet(path="spec.dependencies", instead="Take it out."),

@@ -155,17 +155,48 @@ SERVING_ROWS: Final = (
 )
 
 ROLLOUT_ROWS: Final = (
-    ("CanaryRunning", "Normal", "Revision {revision} gets {percent} % of the requests.", ""),
+    (
+        "CanaryRunning",
+        "Normal",
+        "Revision {revision} gets {percent} % of the requests, step {step}.",
+        "",
+    ),
     ("Promoted", "Normal", "Revision {revision} answers all requests.", ""),
     ("Superseded", "Normal", "Revision {revision} gave way to {newer}.", ""),
     ("Paused", "Normal", "The rollout of revision {revision} is paused.", "`slipway resume`."),
+    (
+        "PausedBySpec",
+        "Normal",
+        "The rollout of revision {revision} is paused by spec.rollout.paused.",
+        "Set spec.rollout.paused to false.",
+    ),
+    (
+        "ApprovalNeeded",
+        "Normal",
+        "The rollout of revision {revision} waits for approval.",
+        "`slipway promote` or `slipway abort`.",
+    ),
+    ("FastPromoted", "Normal", "Revision {revision} answers all requests again.", ""),
+    (
+        "RolloutAborted",
+        "Warning",
+        "The rollout of revision {revision} was aborted by command.",
+        "Change the model, or `slipway retry`.",
+    ),
+    (
+        "GuardrailBroken",
+        "Warning",
+        "{detail}",
+        "The stable revision answers again; see `slipway logs` for what failed.",
+    ),
+    ("AnalysisRunning", "Normal", "There is not yet enough evidence.", ""),
     (
         "Held",
         "Warning",
         "The rollout of revision {revision} is held: {detail}",
         "Nothing: it goes on when the metrics come back; `slipway abort` ends it.",
     ),
-    ("AnalysisPassed", "Normal", "{metric}: {comparison}.", ""),
+    ("AnalysisPassed", "Normal", "Every metric passed.", ""),
     (
         "AnalysisFailed",
         "Warning",
@@ -175,14 +206,14 @@ ROLLOUT_ROWS: Final = (
     (
         "AnalysisInconclusive",
         "Warning",
-        "{metric}: {comparison}, too little to decide.",
+        "{canary} requests of the new revision and {stable} of the stable are too few to decide.",
         "`slipway promote` or `slipway abort`, or wait for more requests.",
     ),
     (
         "TrafficSplitMismatch",
         "Warning",
         "The new revision got {observed} % of the requests where {desired} % were asked for.",
-        "Check that all requests come through the gateway.",
+        "Check what the gateway says of the route, and that it honours weights.",
     ),
     (
         "RolledBack",

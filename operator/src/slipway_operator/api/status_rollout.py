@@ -65,15 +65,6 @@ class Weights(Part, frozen=True, kw_only=True):
     ] = None
 
 
-class Intent(Part, frozen=True, kw_only=True):
-    """Written before the effect, so that a restart goes on where it was."""
-
-    action: Annotated[Short, doc("What is about to happen.")]
-    revision: Annotated[Short | None, doc("The revision it is about.")] = None
-    weight: Annotated[int, Meta(ge=0, le=MILLION, description="The weight it sets.")] = 0
-    at: Annotated[Time | None, doc("When it was decided.")] = None
-
-
 class RolloutStatus(Part, frozen=True, kw_only=True):
     attempt: Annotated[Counter, doc("How often this revision was tried.")] = 0
     state: Annotated[RolloutState, doc("Where the rollout is.")] = RolloutState.PENDING
@@ -81,8 +72,11 @@ class RolloutStatus(Part, frozen=True, kw_only=True):
     started_at: Annotated[Time | None, doc("When the rollout began.")] = None
     step_started_at: Annotated[Time | None, doc("When the current step began.")] = None
     weights: Annotated[Weights | None, doc("Share of the new revision, in millionths.")] = None
-    intent: Annotated[Intent | None, doc("The step being taken.")] = None
+    path: Annotated[Short | None, doc("Hash of the steps that it follows.")] = None
     held_since: Annotated[Time | None, doc("Since when it is held.")] = None
+    paused: Annotated[Short | None, doc("Why it is paused, as a reason of the catalogue.")] = None
+    reason: Annotated[Short | None, doc("Why it stands or ended where it did.")] = None
+    message: Annotated[Words | None, doc("The same as a sentence.")] = None
     outcome: Annotated[Outcome | None, doc("How the last rollout ended.")] = None
 
 

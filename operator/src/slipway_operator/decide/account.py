@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -22,28 +22,36 @@ from slipway_operator.api.status import (
     Role,
     Status,
 )
-from slipway_operator.api.status_rollout import (
-    HistoryEntry,
-    Outcome,
-    RolloutState,
-    RolloutStatus,
-    Weights,
-)
+from slipway_operator.api.status_rollout import Analysis, Command, RolloutStatus
+from slipway_operator.decide.rollout.conclusion import Conclusion
+from slipway_operator.decide.rollout.scene import render_percent
 from slipway_operator.state.identity import Owner
-from slipway_operator.state.instants import render_instant
+from slipway_operator.state.instants import compute_seconds_left, read_instant, render_instant
 from slipway_operator.state.revision import RevisionState, Snapshot
-from slipway_operator.state.slots import MILLION, MOST, Slots
+from slipway_operator.state.slots import LEAST, Slots
 
 SHOWN: Final = 4
-HISTORY: Final = 10
+EVIDENCE_SECONDS: Final = 60
 SERVING: Final = "Serving"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where the rollout is. `shown`: the evidence of this moment; None: there is none. `step`: such
+    as 2/4; None: it has no steps."""
+
+    conclusion: Conclusion
+    rejected: tuple[str, ...]
+    answer: Command | None
+    shown: Analysis | None
+    step: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What the decisions came to, for the status to tell. `asked` is the snapshot asked for; None:
     not built, or the spec is invalid. `retired_at`: since when revisions are without traffic.
-    `holding`: nothing moves, so no rollout begins or ends."""
+    `rollout`: None: nothing moves, so none begins or ends."""
 
     owner: Owner
     generation: int
@@ -54,13 +62,12 @@ class Account:
     asked: Snapshot | None
     stable: str | None
     slots: Slots | None
-    moving: str
+    rollout: Progress | None
     states: Mapping[str, RevisionState]
     retired_at: Mapping[str, datetime]
     addresses: Addresses | None
     replicas: int
     autoscaled: Mapping[str, int]
-    holding: bool
     now: datetime
 
 
@@ -79,7 +86,8 @@ def render_account(account: Account) -> Status:
     snapshot = account.asked if account.asked and account.asked.revision == stable else None
     snapshot = snapshot or (state.snapshot if state else None)
     runtime = snapshot.build.runtime if snapshot else None
-    canary = _find_canary(account)
+    progress = account.rollout
+    canary = progress.conclusion.canary if progress else before.canary_revision
     selector = None
     if stable is not None:
         selector = ",".join(
@@ -94,6 +102,7 @@ def render_account(account: Account) -> Status:
         selector=selector,
         conditions=conditions,
         display=Display(
+            step=progress.step if progress and canary else None,
             stable=stable[:SHOWN] if stable else None,
             canary=canary[:SHOWN] if canary else None,
             weight_percent=_render_weight(account.slots, canary) if canary else None,
@@ -108,20 +117,44 @@ def render_account(account: Account) -> Status:
         stable_revision=stable,
         canary_revision=canary,
         revisions=_render_revisions(account, canary=canary),
-        rollout=_render_rollout(account, canary=canary),
-        history=_render_history(account, canary=canary),
+        **_render_progress(account, progress),
     )
 
 
-def _find_canary(account: Account) -> str | None:
-    if account.holding:
-        return account.before.canary_revision
-    asked = account.asked.revision if account.asked else None
-    if asked is not None and asked != account.stable:
-        return asked
-    # A revision on its way out still holds a slot.
-    others = (account.slots.revisions if account.slots else frozenset()) - {account.stable}
-    return min(others, default=None)
+def _render_progress(account: Account, progress: Progress | None) -> dict[str, Any]:
+    if progress is None:
+        return {}
+    conclusion, before = progress.conclusion, account.before
+    rollout, analysis = conclusion.rollout, before.analysis
+    was = before.rollout or RolloutStatus()
+    if rollout.attempt != was.attempt:
+        analysis = None
+    elif progress.shown is not None and _is_due(account, rollout, progress.shown):
+        analysis = progress.shown
+    elif rollout.weights is not None and was.weights is not None:
+        # What arrived is told together with the evidence, or each look would write.
+        seen = msgspec.structs.replace(rollout.weights, observed=was.weights.observed)
+        rollout = msgspec.structs.replace(rollout, weights=seen)
+    return {
+        "rollout": rollout,
+        "history": conclusion.history,
+        "rejected_digests": progress.rejected,
+        "last_command": progress.answer,
+        "analysis": analysis,
+    }
+
+
+def _is_due(account: Account, rollout: RolloutStatus, shown: Analysis) -> bool:
+    """Evidence is written with each decision, and otherwise once a minute."""
+    before, was = account.before.analysis, account.before.rollout
+    written = read_instant(before.at) if before else None
+    if before is None or written is None or was is None:
+        return True
+    moved = (rollout.state, rollout.step_index) != (was.state, was.step_index)
+    judged = [metric.verdict for metric in shown.metrics]
+    changed = judged != [metric.verdict for metric in before.metrics]
+    left = compute_seconds_left(since=written, wait_seconds=EVIDENCE_SECONDS, now=account.now)
+    return moved or changed or left == 0
 
 
 def _render_build(account: Account) -> Build | None:
@@ -134,13 +167,11 @@ def _render_build(account: Account) -> Build | None:
 def _render_weight(slots: Slots | None, revision: str) -> str:
     weight = _weigh(slots, revision)
     # The millionth that keeps a slot open is no traffic worth telling.
-    return "100" if weight >= MOST else "0" if weight <= MILLION - MOST else str(weight // 10_000)
+    return "0" if weight <= LEAST else render_percent(weight)
 
 
 def _weigh(slots: Slots | None, revision: str) -> int:
-    if slots is None:
-        return 0
-    return sum(slot.weight for slot in (slots.first, slots.second) if slot.revision == revision)
+    return 0 if slots is None else slots.weigh(revision)
 
 
 def _render_revisions(account: Account, *, canary: str | None) -> tuple[Revision, ...]:
@@ -168,7 +199,7 @@ def _render_revision(
         role = Role.CANARY
     verified_at = before.verified_at if before else None
     # From a real share of the requests on, something may be under way when it goes.
-    if verified_at is None and _weigh(account.slots, revision) >= MOST:
+    if verified_at is None and _weigh(account.slots, revision) > LEAST:
         verified_at = render_instant(account.now)
     retired_at = account.retired_at.get(revision)
     gone = retired_at is not None
@@ -185,69 +216,3 @@ def _render_revision(
         verified_at=verified_at,
         retired_at=render_instant(retired_at) if retired_at else None,
     )
-
-
-def _render_rollout(account: Account, *, canary: str | None) -> RolloutStatus:
-    previous = account.before.rollout or RolloutStatus()
-    state = _name_state(account, canary=canary)
-    same = account.before.canary_revision == canary and canary is not None
-    now = render_instant(account.now)
-    return RolloutStatus(
-        attempt=previous.attempt if same or canary is None else previous.attempt + 1,
-        state=state,
-        started_at=previous.started_at if same or canary is None else now,
-        step_started_at=previous.step_started_at if previous.state is state else now,
-        weights=None
-        if canary is None
-        else Weights(
-            desired=MILLION
-            if account.asked is not None and account.asked.revision == canary
-            else 0,
-            programmed=min(_weigh(account.slots, canary), MILLION),
-        ),
-        outcome=_find_outcome(account, canary=canary) or previous.outcome,
-    )
-
-
-def _name_state(account: Account, *, canary: str | None) -> RolloutState:
-    if account.stable is None:
-        return RolloutState.PENDING if account.asked is None else RolloutState.INITIALIZING
-    if canary is None:
-        return RolloutState.DRAINING if account.retired_at else RolloutState.STABLE
-    if account.asked is None or account.asked.revision != canary:
-        return RolloutState.ABORTING
-    if account.slots is None or canary not in account.slots.revisions:
-        return RolloutState.PREPARING
-    if account.slots.names_only(canary):
-        return RolloutState.PROMOTING
-    return RolloutState.VERIFYING if account.moving == "verify" else RolloutState.SHIFTING
-
-
-def _find_outcome(account: Account, *, canary: str | None) -> Outcome | None:
-    """How the rollout of the revision that was on its way ended, if it just did."""
-    last = account.before.canary_revision
-    # With the status lost nothing is known to have ended just now.
-    if account.before.observed_generation == 0:
-        return None
-    if account.before.stable_revision != account.stable:
-        return Outcome.PROMOTED
-    if last is None or last == canary:
-        return None
-    reverted = account.asked is not None and account.asked.revision == account.stable
-    return Outcome.ROLLED_BACK if reverted else Outcome.SUPERSEDED
-
-
-def _render_history(account: Account, *, canary: str | None) -> tuple[HistoryEntry, ...]:
-    outcome = _find_outcome(account, canary=canary)
-    if outcome is None:
-        return account.before.history
-    last = account.before.canary_revision
-    revision = account.stable if outcome is Outcome.PROMOTED else last
-    rollout = account.before.rollout or RolloutStatus()
-    entry = HistoryEntry(
-        revision=revision or "",
-        outcome=outcome,
-        started_at=rollout.started_at,
-        finished_at=render_instant(account.now),
-    )
-    return (entry, *account.before.history)[:HISTORY]

@@ -40,16 +40,17 @@ def decide_retirements(
     needed: Collection[str],
     before: Mapping[str, Revision],
     confirmed: bool,
-    scale_down_delay_seconds: int,
+    delays: Mapping[str, int],
     now: datetime,
 ) -> Mapping[str, Retirement]:
-    """Judge every revision that is not among `needed`. `before` is what the status knew of each."""
+    """Judge every revision that is not among `needed`. `before` is what the status knew of each,
+    `delays` for how many seconds each stays."""
     return {
         revision: decide_retirement(
             state=state,
             before=before.get(revision),
             confirmed=confirmed,
-            scale_down_delay_seconds=scale_down_delay_seconds,
+            scale_down_delay_seconds=delays[revision],
             now=now,
         )
         for revision, state in states.items()

@@ -7,6 +7,7 @@ from typing import Final
 from slipway_operator.api.conditions import ConditionStatus, ConditionType, Verdict
 from slipway_operator.api.reasons import REASONS, say
 from slipway_operator.api.status import Report
+from slipway_operator.decide.analysis.assessment import Assessment
 from slipway_operator.decide.build import BuildDecision, BuildPhase
 from slipway_operator.decide.health import Health, Level
 from slipway_operator.state.slots import RouteState
@@ -28,7 +29,9 @@ class Finding:
 class Situation:
     """What the decisions found. `answering` is the health of the revision that has the traffic;
     None: there is none. `asked` is that of the revision asked for; None: it is not built. `hosts`:
-    why a host name is left out of the route."""
+    why a host name is left out of the route. `refused`: why what is asked for is not tried (again).
+    `rollout`: where it stands on its way. `evidence`: what the metrics say; None: nothing is
+    judged."""
 
     blocked: Finding | None
     build: BuildDecision | None
@@ -41,6 +44,9 @@ class Situation:
     stable_is_asked: bool
     arrived: bool
     runtime_outdated: bool
+    refused: Finding | None = None
+    rollout: Finding | None = None
+    evidence: Assessment | None = None
 
 
 def decide_verdicts(situation: Situation) -> tuple[Verdict, ...]:
@@ -56,6 +62,7 @@ def decide_verdicts(situation: Situation) -> tuple[Verdict, ...]:
         _decide_up_to_date(situation, problem=problem, progress=progress),
         *_decide_model_ready(situation.build),
         _decide_traffic(situation),
+        *_decide_analysis(situation),
         *decide_kstatus(problem=problem, progress=progress),
     )
 
@@ -74,6 +81,8 @@ def find_problem(situation: Situation) -> Finding | None:
             message=build.detail,
             final=build.phase is BuildPhase.FAILED,
         )
+    if situation.refused is not None:
+        return situation.refused
     asked = situation.asked
     if asked is not None and asked.level is Level.FAILING:
         return Finding(reason=asked.reason, message=asked.message, final=asked.overdue)
@@ -98,6 +107,8 @@ def find_progress(situation: Situation) -> Finding | None:
     asked = situation.asked
     if asked is not None and asked.level is not Level.READY:
         return Finding(reason="Starting", message=asked.message)
+    if situation.rollout is not None:
+        return situation.rollout
     if not situation.arrived:
         return Finding(
             reason="RoutePending",
@@ -227,6 +238,29 @@ def _decide_traffic(situation: Situation) -> Verdict:
     revision = (situation.answering_revision or "")[:SHOWN]
     message = say("Programmed", revision=revision)
     return _state(kind, ConditionStatus.TRUE, "Programmed", message)
+
+
+def _decide_analysis(situation: Situation) -> tuple[Verdict, ...]:
+    """What the metrics say, and whether they can be read."""
+    evidence, refused = situation.evidence, situation.refused
+    healthy, readable = ConditionType.ANALYSIS_HEALTHY, ConditionType.METRICS_AVAILABLE
+    if evidence is None:
+        if refused is None:
+            return ()
+        return (_state(healthy, ConditionStatus.FALSE, refused.reason, refused.message),)
+    status, reason = ConditionStatus.UNKNOWN, "AnalysisRunning"
+    if evidence.passed:
+        status, reason = ConditionStatus.TRUE, "AnalysisPassed"
+    if evidence.failed is not None:
+        metric, _, comparison = evidence.failed.partition(": ")
+        words = say("AnalysisFailed", metric=metric, comparison=comparison)
+        judged = _state(healthy, ConditionStatus.FALSE, "AnalysisFailed", words)
+    else:
+        judged = _state(healthy, status, reason, say(reason))
+    if evidence.unread_since is not None:
+        words = say("MetricsUnavailable", detail=f"{evidence.unread}.")
+        return judged, _state(readable, ConditionStatus.FALSE, "MetricsUnavailable", words)
+    return judged, _state(readable, ConditionStatus.TRUE, "MetricsRead", say("MetricsRead"))
 
 
 def _state(kind: ConditionType, status: ConditionStatus, reason: str, message: str) -> Verdict:

@@ -41,9 +41,9 @@ from slipway_operator.local.run_files import (
     rotate_log,
 )
 from slipway_operator.local.store import Store
+from slipway_operator.state.identity import ANNOTATION_PORTS
 
 Object = dict[str, Any]
-PORTS_ANNOTATION: Final = "slipway.dev/ports"
 RESTARTS: Final = Backoff(first_seconds=1.0, cap_seconds=60.0)
 STEADY_SECONDS: Final = 120.0  # after running this long a crash counts as the first again
 
@@ -168,7 +168,7 @@ class ContainerKeeper:
             ports[name], changed = found, True
             taken.add(found)
         if changed:
-            patch = {"metadata": {"annotations": {PORTS_ANNOTATION: json.dumps(ports)}}}
+            patch = {"metadata": {"annotations": {ANNOTATION_PORTS: json.dumps(ports)}}}
             store.patch(POD, namespace_of(pod), name_of(pod), patch)
         return {name: ports[name] for name in mine}
 
@@ -285,7 +285,7 @@ class ContainerKeeper:
 
 def read_ports(pod: Mapping[str, Any]) -> dict[str, int]:
     """The loopback port of each named port of a pod, as far as chosen."""
-    found = json.loads((pod["metadata"].get("annotations") or {}).get(PORTS_ANNOTATION, "{}"))
+    found = json.loads((pod["metadata"].get("annotations") or {}).get(ANNOTATION_PORTS, "{}"))
     return {str(name): int(port) for name, port in found.items()}
 
 

@@ -7,10 +7,12 @@ them, the status is written once, events come last. All decisions are the core's
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from slipway_operator.api.parse import parse_modeldeployment
 from slipway_operator.contract import ENV_FETCH_ALLOW
+from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.queue import KeyedLoop
 from slipway_operator.local.artifacts import read_artifacts
@@ -18,13 +20,14 @@ from slipway_operator.local.changes import Change
 from slipway_operator.local.datafolder import DataFolder
 from slipway_operator.local.errors import Cause, Conflict, NotFound
 from slipway_operator.local.events import record_event
-from slipway_operator.local.kinds import EVENT, MODEL_DEPLOYMENT, SECRET, find_kind
+from slipway_operator.local.kinds import EVENT, MODEL_DEPLOYMENT, POD, SECRET, find_kind
 from slipway_operator.local.objects import key_of, name_of, namespace_of, uid_of
 from slipway_operator.local.store import Store
-from slipway_operator.plan import Apply, Delete, list_secrets, make_plan
+from slipway_operator.plan import Apply, Delete, list_pods_to_read, list_secrets, make_plan
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID
 from slipway_operator.state.observed import Observed
+from slipway_operator.state.readings import Readings
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class ModelController:
             artifact_store=f"oci-layout://{data.artifacts}",
             fetch_allow=read_fetch_allow(os.environ.get(ENV_FETCH_ALLOW, "")),
         )
+        self._ledgers: dict[str, Ledger] = {}
         self._loop = KeyedLoop(name="model", handler=self._reconcile)
 
     def notice(self, change: Change) -> None:
@@ -67,10 +71,24 @@ class ModelController:
     async def _reconcile(self, uid: str) -> float | None:
         asked = self._store.find_by_uid(MODEL_DEPLOYMENT, uid)
         if asked is None:
+            self._ledgers.pop(uid, None)
+            return None
+        readings = await self._read(asked)
+        # What was asked for may have changed in the meantime.
+        asked = self._store.find_by_uid(MODEL_DEPLOYMENT, uid)
+        if asked is None:
             return None
         plan = make_plan(
-            asked=asked, observed=self._observe(asked), settings=self._settings, now=utc_now()
+            asked=asked,
+            observed=replace(self._observe(asked), readings=readings),
+            settings=self._settings,
+            now=utc_now(),
+            ledger=self._ledgers.get(uid),
         )
+        if plan.ledger is None:
+            self._ledgers.pop(uid, None)
+        else:
+            self._ledgers[uid] = plan.ledger
         for action in plan.actions:
             self._execute(action)
         if plan.status is not None:
@@ -89,6 +107,16 @@ class ModelController:
             )
             log.info("%s %s: %s", key_of(asked), event.reason, event.message)
         return plan.requeue_after_seconds
+
+    async def _read(self, asked: Object) -> Readings | None:
+        """What pods have counted, for a rollout that is judged by it."""
+        pods = self._store.list(POD, namespace=namespace_of(asked))
+        sources = list_pods_to_read(asked, pods)
+        if not sources:
+            return None
+        from slipway_operator.edges.readings import read_pods  # aiohttp, for rollouts alone
+
+        return await read_pods(sources, ledger=self._ledgers.get(uid_of(asked)))
 
     def _observe(self, asked: Mapping[str, Any]) -> Observed:
         """The model's namespace, whole: children, strangers with a child's name, pods."""

@@ -14,6 +14,8 @@ from slipway_operator.contract import HEADER_FORCED, HEADER_OVERRIDE, HEADER_REV
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import (
     ANNOTATION_ADDRESS,
+    ANNOTATION_COMMANDED,
+    ANNOTATION_REJECTED,
     ANNOTATION_STABLE,
     ChildKind,
     Component,
@@ -37,8 +39,15 @@ def build_route(
     hostnames: tuple[str, ...],
     timeout_seconds: int,
     settings: Settings,
+    rejected: tuple[str, ...] | None = None,
+    last_command: str | None = None,
 ) -> dict[str, Any]:
     """The HTTPRoute `NAME`. `timeout_seconds` is the longest of the revisions that it names."""
+    annotations = {
+        ANNOTATION_STABLE: stable,
+        ANNOTATION_REJECTED: None if rejected is None else " ".join(rejected),
+        ANNOTATION_COMMANDED: last_command,
+    }
     timeouts = {"request": f"{timeout_seconds + TIMEOUT_MARGIN_SECONDS}s"}
     everything = {"type": "PathPrefix", "value": "/"}
     spec: dict[str, Any] = {
@@ -78,7 +87,7 @@ def build_route(
         "metadata": owner.metadata(
             name=owner.name,
             labels=owner.labels(component=Component.SERVE),
-            annotations={} if stable is None else {ANNOTATION_STABLE: stable},
+            annotations={key: value for key, value in annotations.items() if value is not None},
         ),
         "spec": spec,
     }
@@ -117,6 +126,8 @@ def read_route(route: Json, *, owner: Owner, settings: Settings) -> RouteState:
         verified=verified,
         trouble=trouble,
         address=annotations.get(ANNOTATION_ADDRESS),
+        rejected=tuple(annotations.get(ANNOTATION_REJECTED, "").split()),
+        last_command=annotations.get(ANNOTATION_COMMANDED),
     )
 
 

@@ -6,7 +6,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slipway_operator.state.identity import (
     LABEL_UID,
@@ -14,6 +14,9 @@ from slipway_operator.state.identity import (
     Owner,
     read_controller,
 )
+
+if TYPE_CHECKING:
+    from slipway_operator.state.readings import Readings
 
 Json = Mapping[str, Any]
 
@@ -37,7 +40,8 @@ class Observed:
     carried out, until it is. `other_builds`: how many builds of other models run in the namespace.
     `pod_refusal`: in which words a pod of the running build was refused, where there is none.
     `allowed_hosts`: the host names that the namespace may use; `host_holders`: by host, the older
-    model that has it. Both are asked for where `plan.list_hosts_to_check` names a host.
+    model that has it. Both are asked for where `plan.list_hosts_to_check` names a host. `readings`:
+    what the pods of `plan.list_pods_to_read` have counted; None: they were not asked this time.
     """
 
     objects: tuple[Json, ...] = ()
@@ -48,6 +52,7 @@ class Observed:
     pod_refusal: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     host_holders: Mapping[str, str] = field(default_factory=dict)
+    readings: "Readings | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

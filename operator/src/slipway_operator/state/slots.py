@@ -51,6 +51,36 @@ class Slots:
         """Whether every request goes to this revision."""
         return self.revisions == {revision}
 
+    def weigh(self, revision: str) -> int:
+        """The share of a revision, in millionths."""
+        return sum(slot.weight for slot in (self.first, self.second) if slot.revision == revision)
+
+    def other(self, revision: str) -> str:
+        """The revision of the slot that does not name this one; two have to be named."""
+        return self.second.revision if self.first.revision == revision else self.first.revision
+
+    def share(self, revision: str, weight: int) -> "Slots":
+        """One of two revisions gets this weight, the other one the rest."""
+        rest = MILLION - weight
+        mine = self.first.revision == revision
+        return Slots(
+            first=Slot(revision=self.first.revision, weight=weight if mine else rest),
+            second=Slot(revision=self.second.revision, weight=rest if mine else weight),
+        )
+
+    def repoint(self, old: str, new: str) -> "Slots":
+        """The slot that names one of two revisions names another one, its weight as it was."""
+        return Slots(
+            first=Slot(
+                revision=new if self.first.revision == old else self.first.revision,
+                weight=self.first.weight,
+            ),
+            second=Slot(
+                revision=new if self.second.revision == old else self.second.revision,
+                weight=self.second.weight,
+            ),
+        )
+
     def rest(self) -> "Slots":
         """The same revisions with the weights of rest."""
         return self._with(main=self.main.revision, idle=self.idle.revision)
@@ -58,18 +88,6 @@ class Slots:
     def repoint_idle(self, revision: str) -> "Slots":
         """The idle slot names another revision, at one millionth."""
         return self._with(main=self.main.revision, idle=revision)
-
-    def swap(self) -> "Slots":
-        """The idle slot gets all but one millionth; both go on naming what they named."""
-        if self.main is self.first:
-            return Slots(
-                first=Slot(revision=self.first.revision, weight=LEAST),
-                second=Slot(revision=self.second.revision, weight=MOST),
-            )
-        return Slots(
-            first=Slot(revision=self.first.revision, weight=MOST),
-            second=Slot(revision=self.second.revision, weight=LEAST),
-        )
 
     def _with(self, *, main: str, idle: str) -> "Slots":
         if self.main is self.first:
@@ -94,7 +112,7 @@ class RouteState:
 
     `slots` is None when the route was edited into a shape that is not ours. `verified`: the gateway
     confirmed exactly what the route says now. `trouble` is the gateway's own reason and words when
-    it refused.
+    it refused. `rejected` and `last_command` are what a lost status would have forgotten.
     """
 
     slots: Slots | None
@@ -102,3 +120,5 @@ class RouteState:
     verified: bool
     trouble: tuple[str, str] | None
     address: str | None
+    rejected: tuple[str, ...] = ()
+    last_command: str | None = None

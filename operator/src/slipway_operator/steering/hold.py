@@ -49,7 +49,7 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
         needed=needed,
         before={row.hash: row for row in world.before.revisions},
         confirmed=False,
-        scale_down_delay_seconds=SCALE_DOWN_DELAY_SECONDS,
+        delays=dict.fromkeys(world.states, SCALE_DOWN_DELAY_SECONDS),
         now=world.now,
     )
     return Outcome(

@@ -6,6 +6,7 @@ from slipway_operator.api.defaults import (
     REPLICAS,
 )
 from slipway_operator.api.spec import ModelDeploymentSpec
+from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildDecision, BuildPhase, Queue, decide_build
 from slipway_operator.decide.build_result import (
     BuildInputs,
@@ -14,11 +15,11 @@ from slipway_operator.decide.build_result import (
     find_stored_result,
     resolve_model,
 )
-from slipway_operator.decide.health import Health, Level, assess_revision
+from slipway_operator.decide.health import assess_revision
 from slipway_operator.decide.hosts import decide_hosts
 from slipway_operator.decide.retirement import Exit, Retirement, decide_retirements
 from slipway_operator.decide.revision import decide_snapshot
-from slipway_operator.decide.traffic import TrafficDecision, decide_target, decide_traffic
+from slipway_operator.decide.rollout.scene import Course
 from slipway_operator.resources.access import (
     build_build_policy,
     build_service_account,
@@ -48,10 +49,13 @@ from slipway_operator.state.observed import (
 from slipway_operator.state.revision import RevisionState, Snapshot
 from slipway_operator.state.slots import Slots
 from slipway_operator.steering.revisions import build_revision
+from slipway_operator.steering.roll import roll
 from slipway_operator.steering.world import Outcome, World
 
 
-def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Outcome:
+def steer(
+    world: World, *, spec: ModelDeploymentSpec, observed: Observed, ledger: Ledger | None
+) -> Outcome:
     """Everything that a valid spec asks for."""
     replicas = REPLICAS if spec.replicas is None else spec.replicas
     # A number that the spec states counts more than an autoscaler of one revision's Deployment.
@@ -85,19 +89,29 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
         )
         for revision, state in states.items()
     }
-    traffic = _decide_traffic(world, asked=asked, states=states, health=health)
-    stable = traffic.arrived or world.stable
+    rolled = roll(
+        world,
+        spec=spec.rollout,
+        asked=asked,
+        states=states,
+        health=health,
+        readings=observed.readings,
+        ledger=ledger,
+    )
+    traffic, stable = rolled.traffic, rolled.stable
+    candidate = rolled.course.candidate
     in_slots = world.in_slots | (traffic.slots.revisions if traffic.slots else frozenset())
     protected = in_slots | ({stable} if stable else frozenset())
-    needed = protected | ({asked.revision} if asked else frozenset())
+    needed = protected | ({candidate} if candidate else frozenset())
     retired = decide_retirements(
-        states=states,
+        states={revision: states[revision] for revision in world.states},
         needed=needed,
         before={row.hash: row for row in world.before.revisions},
         confirmed=world.route is None or world.route.verified,
-        scale_down_delay_seconds=spec.rollout.scale_down_delay_seconds,
+        delays=_list_delays(world, spec, rolled.course, asked),
         now=world.now,
     )
+    rollout = rolled.conclude(is_draining=bool(retired))
     desired: list[Json] = [
         build_service_account(owner=world.owner),
         build_serving_policy(owner=world.owner, settings=world.settings),
@@ -129,6 +143,8 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
                 hostnames=hosts.names,
                 timeout_seconds=_longest_timeout(spec, states, traffic.slots),
                 settings=world.settings,
+                rejected=_remember_rejected(world, rolled.course),
+                last_command=rollout.answer.id if rollout.answer else None,
             )
         )
     return Outcome(
@@ -143,9 +159,9 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
         asked=asked,
         stable=stable,
         slots=traffic.slots,
-        moving=traffic.step,
         arrived=traffic.arrived is not None
         and traffic.arrived == (asked.revision if asked else None),
+        rollout=rollout,
         health=health,
         retired=retired,
         replicas=replicas,
@@ -153,6 +169,7 @@ def steer(world: World, *, spec: ModelDeploymentSpec, observed: Observed) -> Out
         waits=(
             build.requeue_after_seconds,
             hosts.requeue_after_seconds,
+            rolled.requeue_after_seconds,
             *(retirement.seconds_left for retirement in retired.values()),
             *(health[revision].seconds_left for revision in needed if revision in health),
         ),
@@ -179,38 +196,20 @@ def _decide_build(world: World, *, inputs: BuildInputs, observed: Observed) -> B
     )
 
 
-def _decide_traffic(
-    world: World,
-    *,
-    asked: Snapshot | None,
-    states: Mapping[str, RevisionState],
-    health: Mapping[str, Health],
-) -> TrafficDecision:
-    answering = {revision for revision in states if health[revision].answers}
-    complete = {
-        revision
-        for revision, state in states.items()
-        if health[revision].level is Level.READY
-        and state.service is not None
-        and state.deployment is not None
-    }
-    target = decide_target(
-        desired=asked.revision if asked else None,
-        stable=world.stable,
-        slots=world.slots,
-        complete=complete,
-        answering=answering,
-    )
-    return decide_traffic(
-        route=world.route,
-        target=target,
-        known={
-            revision
-            for revision, state in states.items()
-            if state.service is not None or state.snapshot is not None
-        },
-        able=complete | {rev for rev in answering if states[rev].service is not None},
-    )
+def _list_delays(
+    world: World, spec: ModelDeploymentSpec, course: Course, asked: Snapshot | None
+) -> Mapping[str, int]:
+    """How long each revision stays after it lost its traffic; one that was aborted for longer."""
+    usual = dict.fromkeys(world.states, spec.rollout.scale_down_delay_seconds)
+    if course.is_rejected and asked is not None:
+        usual[asked.revision] = spec.rollout.abort_scale_down_delay_seconds
+    return usual
+
+
+def _remember_rejected(world: World, course: Course) -> tuple[str, ...] | None:
+    """For the route; what was written once is written over, for nobody takes it away."""
+    was = world.route.rejected if world.route else ()
+    return course.rejected if course.rejected or was else None
 
 
 def _build_build(world: World, *, inputs: BuildInputs, build: BuildDecision) -> list[Json]:

@@ -5,16 +5,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from slipway_operator.api.defaults import (
     REPLICAS,
 )
 from slipway_operator.api.status import Build, ResolvedModel, Status, read_status
+from slipway_operator.api.status_rollout import Command as Answer
+from slipway_operator.decide.analysis.assessment import Assessment
+from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildDecision
 from slipway_operator.decide.health import Health
 from slipway_operator.decide.retirement import Retirement
+from slipway_operator.decide.rollout.conclusion import Conclusion
+from slipway_operator.decide.rollout.path import Path
+from slipway_operator.decide.rollout.scene import Course
 from slipway_operator.decide.verdicts import Finding
 from slipway_operator.routing.gateway_api import read_route
 from slipway_operator.settings import Settings
+from slipway_operator.state.command import Command, read_command
 from slipway_operator.state.identity import ChildKind, Owner
 from slipway_operator.state.observed import (
     Children,
@@ -34,6 +43,7 @@ class World:
     owner: Owner
     generation: int
     before: Status
+    command: Command | None
     children: Children
     states: Mapping[str, RevisionState]
     route: RouteState | None
@@ -59,6 +69,18 @@ class World:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """What became of the rollout, with the evidence of this moment and its books."""
+
+    course: Course
+    conclusion: Conclusion
+    path: Path
+    answer: Answer | None
+    evidence: Assessment | None = None
+    ledger: Ledger | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What the decisions came to, before it is compared with what exists."""
 
@@ -72,8 +94,8 @@ class Outcome:
     asked: Snapshot | None = None
     stable: str | None = None
     slots: Slots | None = None
-    moving: str = ""
     arrived: bool = False
+    rollout: Rollout | None = None
     health: Mapping[str, Health] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)
     replicas: int = REPLICAS
@@ -101,10 +123,13 @@ def observe_world(
     found = children.find(ChildKind.HTTP_ROUTE, owner.name)
     route = None if found is None else read_route(found, owner=owner, settings=settings)
     before = read_status(asked.get("status"))
+    if route is not None and before.observed_generation == 0:
+        before = msgspec.structs.replace(before, rejected_digests=route.rejected)
     return World(
         owner=owner,
         generation=int(asked["metadata"].get("generation") or 0),
         before=before,
+        command=read_command(asked),
         children=children,
         states=states,
         route=route,

@@ -17,11 +17,15 @@ class _Cursor(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     regression: tuple[float, ...]
     excess: tuple[float, ...]
     safety: tuple[float, ...]
+    likeness: tuple[float, ...]
     squares: float
     ticks: int
     spread: tuple[int, int]
     canary: tuple[int, int]
     stable: tuple[int, int]
+    step_canary: tuple[int, int]
+    step_stable: tuple[int, int]
+    bound: float | None
 
 
 def dump_trial(trial: Trial) -> str:
@@ -30,11 +34,15 @@ def dump_trial(trial: Trial) -> str:
         regression=_round(trial.regression),
         excess=_round(trial.excess),
         safety=_round(trial.safety),
+        likeness=_round(trial.likeness),
         squares=round(trial.dispersion.squares, _PLACES),
         ticks=trial.dispersion.ticks,
         spread=(trial.dispersion.total.n, trial.dispersion.total.bad),
         canary=(trial.canary.n, trial.canary.bad),
         stable=(trial.stable.n, trial.stable.bad),
+        step_canary=(trial.step_canary.n, trial.step_canary.bad),
+        step_stable=(trial.step_stable.n, trial.step_stable.bad),
+        bound=trial.bound,
     )
     return msgspec.json.encode(cursor).decode()
 
@@ -49,17 +57,22 @@ def load_trial(text: str) -> Trial | None:
         regression=EProcess(cursor.regression),
         excess=EProcess(cursor.excess),
         safety=EProcess(cursor.safety),
+        likeness=EProcess(cursor.likeness),
         dispersion=Dispersion(
             total=Counts(*cursor.spread), ticks=cursor.ticks, squares=cursor.squares
         ),
         canary=Counts(*cursor.canary),
         stable=Counts(*cursor.stable),
+        step_canary=Counts(*cursor.step_canary),
+        step_stable=Counts(*cursor.step_stable),
+        bound=cursor.bound,
     )
     return trial if _grids(trial) == _grids(Trial()) else None
 
 
 def _grids(trial: Trial) -> tuple[int, ...]:
-    return tuple(len(one.logs) for one in (trial.regression, trial.excess, trial.safety))
+    processes = (trial.regression, trial.excess, trial.safety, trial.likeness)
+    return tuple(len(one.logs) for one in processes)
 
 
 def _round(process: EProcess) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from typing import Final
 RATIOS: Final = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
+LIKES: Final = (0.1, 0.2, 0.35, 0.5, 0.7)
 _LEAST: Final = 1e-9  # a tolerated rate of 0 means: one bad request is too many
 
 
@@ -74,6 +75,23 @@ def factors_of_safety(counts: Counts, *, ceiling: float) -> tuple[float, ...]:
     """
     null = max(ceiling, _LEAST)
     return tuple(_factor(counts.bad, counts.good, share * null, null) for share in SHARES)
+
+
+def factors_of_likeness(canary: Counts, stable: Counts, *, limit: float) -> tuple[float, ...]:
+    """Against "the canary's rate is at least `limit` times the stable's".
+
+    The counterpart of `factors_of_regression`: where the stable fails as well, no ceiling is
+    proven, but that the canary is no worse. Alternatives: LIKES x `limit`.
+
+    >>> factors = factors_of_likeness(Counts(500, 5), Counts(4500, 45), limit=2)
+    >>> [round(factor, 1) for factor in factors]
+    [-2.6, -0.2, 1.0, 1.3, 1.0]
+    """
+    if canary.n == 0 or stable.n == 0:
+        return (0.0,) * len(LIKES)
+    usual = _expected_share(canary, stable, limit)
+    shares = (_expected_share(canary, stable, share * limit) for share in LIKES)
+    return tuple(_factor(canary.bad, stable.bad, share, usual) for share in shares)
 
 
 def _expected_share(canary: Counts, stable: Counts, ratio: float) -> float:

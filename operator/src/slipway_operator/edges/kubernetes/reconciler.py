@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.edges.built import ArtifactFinder
 from slipway_operator.edges.clock import monotonic, utc_now
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
@@ -24,6 +25,7 @@ from slipway_operator.edges.kubernetes.pod_refusals import find_pod_refusal, fin
 from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_namespace_ending
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
+from slipway_operator.edges.readings import read_pods
 from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.plan import (
     Apply,
@@ -31,6 +33,7 @@ from slipway_operator.plan import (
     Plan,
     find_reusable_build,
     list_hosts_to_check,
+    list_pods_to_read,
     list_secrets,
     make_plan,
 )
@@ -73,6 +76,7 @@ class Reconciler:
         self._settings, self._leadership = settings, leadership
         self._telemetry, self._tokens, self._finder = telemetry, tokens, finder
         self._refusals: dict[str, Refusal] = {}
+        self._ledgers: dict[str, Ledger] = {}
         self._settled: dict[str, tuple[tuple[str, ...], float]] = {}  # with when trust ends
         self._building: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.blindness: dict[str, Refusal] = {}  # by kind: why it cannot be listed
@@ -99,6 +103,7 @@ class Reconciler:
         if asked is None or not self._leadership.is_held:
             self._refusals.pop(uid, None)
             self._settled.pop(uid, None)
+            self._ledgers.pop(uid, None)
             return None
         if self.is_on_hold and not self.blindness:
             return None
@@ -217,12 +222,19 @@ class Reconciler:
             pod_refusal=None if podless is None else await find_pod_refusal(self._api, podless),
             allowed_hosts=await find_allowed_hosts(self._api, namespace) if hosts else (),
             host_holders=await find_holders(self._api, self._mirror, asked, hosts),
+            readings=await read_pods(
+                list_pods_to_read(asked, children), ledger=self._ledgers.get(uid)
+            ),
         )
         plan = self._plan(asked, observed)
         strangers = await self._find_unseen(plan, observed)
         if strangers:
             observed = replace(observed, objects=(*observed.objects, *strangers))
             plan = self._plan(asked, observed)
+        if plan.ledger is None:
+            self._ledgers.pop(uid, None)
+        else:
+            self._ledgers[uid] = plan.ledger
         return plan, observed
 
     async def _keep_tokens(self, uid: str) -> None:
@@ -231,7 +243,13 @@ class Reconciler:
             await self._tokens.keep(self._mirror.children_of(uid))
 
     def _plan(self, asked: Object, observed: Observed) -> Plan:
-        return make_plan(asked=asked, observed=observed, settings=self._settings, now=utc_now())
+        return make_plan(
+            asked=asked,
+            observed=observed,
+            settings=self._settings,
+            now=utc_now(),
+            ledger=self._ledgers.get(asked["metadata"]["uid"]),
+        )
 
     def _count_other_builds(self, namespace: str, uid: str) -> int:
         return sum(

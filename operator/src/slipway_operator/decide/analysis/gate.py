@@ -1,0 +1,212 @@
+"""What a spec asks of a new revision, as rules on counts, and what the evidence says about each."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from slipway_operator.api.spec_rollout import Analysis, Metric
+from slipway_operator.api.status_rollout import Counts as ShownCounts
+from slipway_operator.api.status_rollout import MetricEvidence, Verdict
+from slipway_operator.api.vocabulary import MetricAction, MetricType
+from slipway_operator.decide.analysis.cursor import dump_trial
+from slipway_operator.decide.analysis.forecast import forecast_pass
+from slipway_operator.decide.analysis.rates import Counts
+from slipway_operator.decide.analysis.trial import Rule, Trial
+from slipway_operator.state.readings import Reading
+
+_LEAST_CEILING: Final = 0.01
+_ENOUGH: Final = 100  # requests of the stable that tell which of them are slow
+_MOST_SECONDS: Final = 604_800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One metric. `quantile`: that of the stable's latency above which a request is slow."""
+
+    name: str
+    type: MetricType
+    rule: Rule
+    is_gating: bool = True
+    quantile: float | None = None
+
+
+def list_gates(analysis: Analysis) -> tuple[Gate, ...]:
+    """The metrics of a spec; without any errors, latency and violations."""
+    if analysis.metrics:
+        return tuple(_read_metric(metric) for metric in analysis.metrics)
+    return (
+        Gate(
+            name="errors",
+            type=MetricType.ERROR_RATE,
+            rule=Rule(tolerated=0.005, ceiling=0.01, relative=1.0),
+        ),
+        _build_slow("latency", quantile=0.99, relative=1.5),
+        Gate(
+            name="violations",
+            type=MetricType.VIOLATION_RATE,
+            rule=Rule(tolerated=0.01, ceiling=0.02, relative=1.5, likeness=True),
+        ),
+    )
+
+
+def _read_metric(metric: Metric) -> Gate:
+    is_gating = metric.action is MetricAction.ABORT
+    if metric.error_rate is not None:
+        rates = metric.error_rate
+        tolerated = float(rates.tolerated)
+        rule = Rule(
+            tolerated=tolerated,
+            ceiling=_choose_ceiling(tolerated, rates.ceiling),
+            relative=1.0 if rates.relative is None else float(rates.relative),
+            likeness=rates.ceiling is None,
+        )
+        return Gate(name=metric.name, type=metric.type, rule=rule, is_gating=is_gating)
+    if metric.slow_fraction is not None:
+        slow = metric.slow_fraction
+        return _build_slow(
+            metric.name,
+            quantile=float(slow.baseline_quantile),
+            relative=float(slow.relative),
+            is_gating=is_gating,
+        )
+    assert metric.violation_rate is not None  # noqa: S101  all others are refused
+    tolerated = float(metric.violation_rate.tolerated)
+    relative = metric.violation_rate.relative
+    rule = Rule(
+        tolerated=tolerated,
+        ceiling=_choose_ceiling(tolerated, None),
+        relative=1.0 if relative is None else float(relative),
+        likeness=True,
+    )
+    return Gate(name=metric.name, type=metric.type, rule=rule, is_gating=is_gating)
+
+
+def _choose_ceiling(tolerated: float, ceiling: str | None) -> float:
+    if ceiling is not None and float(ceiling) > 0:
+        return float(ceiling)
+    return min(max(2 * tolerated, _LEAST_CEILING), 1.0)
+
+
+def _build_slow(name: str, *, quantile: float, relative: float, is_gating: bool = True) -> Gate:
+    """Of the stable's requests the share 1 - quantile is slow, by the choice of the bound."""
+    accepted = min((1 - quantile) * relative, 1.0)
+    return Gate(
+        name=name,
+        type=MetricType.SLOW_FRACTION,
+        rule=Rule(
+            tolerated=accepted,
+            ceiling=min(2 * accepted, 1.0),
+            relative=relative,
+            likeness=True,
+        ),
+        is_gating=is_gating,
+        quantile=quantile,
+    )
+
+
+def choose_bound(gate: Gate, stable: Sequence[Reading]) -> float | None:
+    """The seconds above which a request is slow: the least bound of the histogram with at least
+    the quantile of the stable's requests below it; None: too few of them so far.
+
+    >>> gate = _build_slow("latency", quantile=0.9, relative=1.5)
+    >>> choose_bound(gate, [Reading(latency=((0.1, 80), (0.25, 190), (1.0, 200)))])
+    0.25
+    """
+    merged: dict[float, int] = {}
+    for reading in stable:
+        for bound, count in reading.latency:
+            merged[bound] = merged.get(bound, 0) + count
+    total = max(merged.values(), default=0)
+    if gate.quantile is None or total < _ENOUGH:
+        return None
+    bounds = sorted(bound for bound in merged if math.isfinite(bound))
+    return next((bound for bound in bounds if merged[bound] >= gate.quantile * total), bounds[-1])
+
+
+def count(gate: Gate, before: Reading, after: Reading, *, bound: float | None) -> Counts:
+    """What one pod adds to a metric between two readings of it."""
+    match gate.type:
+        case MetricType.ERROR_RATE:
+            return Counts(after.requests - before.requests, after.errors - before.errors)
+        case MetricType.SLOW_FRACTION:
+            if bound is None:
+                return Counts()
+            total = _above(after, 0.0) - _above(before, 0.0)
+            return Counts(total, min(_above(after, bound) - _above(before, bound), total))
+        case _:
+            # Rows that are refused are not among those given to the model; a row may break two
+            # rules and is one row.
+            rows = after.rows - before.rows + after.refused - before.refused
+            return Counts(rows, min(after.violations - before.violations, rows))
+
+
+def _above(reading: Reading, bound: float) -> int:
+    """How many requests took longer than one of the histogram's bounds."""
+    total = max((number for _, number in reading.latency), default=0)
+    return total - max((number for edge, number in reading.latency if edge <= bound), default=0)
+
+
+def list_chances(gates: Sequence[Gate], analysis: Analysis) -> dict[str, float]:
+    """How much of the chance of a false abort each metric may use up: equal shares; one that only
+    warns takes none of the others'."""
+    gating = sum(gate.is_gating for gate in gates)
+    whole = float(analysis.false_abort)
+    return {gate.name: whole / gating if gate.is_gating else whole for gate in gates}
+
+
+def judge(
+    gate: Gate, trial: Trial, *, false_abort: float, false_pass: float, seconds: float
+) -> MetricEvidence:
+    """The evidence of one metric, ready for the status. `seconds`: how long the step lasts."""
+    verdict = trial.judge(gate.rule, false_abort=false_abort, false_pass=false_pass)
+    eta = None
+    if verdict is Verdict.INSUFFICIENT and seconds > 0:
+        eta = forecast_pass(
+            trial.safety,
+            trial.step_canary,
+            ceiling=gate.rule.ceiling,
+            chance=false_pass / 2 if gate.rule.likeness else false_pass,
+            per_second=trial.step_canary.n / seconds,
+        )
+    return MetricEvidence(
+        name=gate.name,
+        verdict=verdict,
+        evidence=_render_log(trial.log_against(gate.rule)),
+        threshold=f"{1 / false_abort:.0f}",
+        canary=ShownCounts(n=trial.canary.n, bad=trial.canary.bad),
+        stable=ShownCounts(n=trial.stable.n, bad=trial.stable.bad),
+        estimate=_render_rate(trial.canary),
+        eta_seconds=None if eta is None or eta > _MOST_SECONDS else math.ceil(eta),
+        cursor=dump_trial(trial),
+    )
+
+
+def _render_log(log: float) -> str:
+    """A ratio of evidence: 0.4, 37, or a power of ten.
+
+    >>> [_render_log(math.log(ratio)) for ratio in (0.004, 0.42, 37.2, 1e9)]
+    ['0.0', '0.4', '37', '1e9']
+    """
+    if log > math.log(1_000_000):
+        return f"1e{min(int(log / math.log(10) + 1e-9), 999)}"
+    ratio = math.exp(log)
+    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def _render_rate(counts: Counts) -> str | None:
+    return None if counts.n == 0 else f"{counts.bad / counts.n:.4f}"
+
+
+def compare(evidence: MetricEvidence) -> str:
+    """The comparison as words.
+
+    >>> compare(MetricEvidence(name="errors", canary=ShownCounts(n=310, bad=12),
+    ...     stable=ShownCounts(n=5890, bad=9), evidence="412", threshold="100"))
+    'canary 12 of 310 against stable 9 of 5890, evidence 412 of 100'
+    """
+    ours, theirs = evidence.canary or ShownCounts(), evidence.stable or ShownCounts()
+    return (
+        f"canary {ours.bad} of {ours.n} against stable {theirs.bad} of {theirs.n}, "
+        f"evidence {evidence.evidence} of {evidence.threshold}"
+    )

@@ -1,0 +1,185 @@
+"""The books of one rollout: what the pods of both revisions have counted, tick by tick.
+
+A tick takes what each pod has counted since the tick before, of both revisions at the same moment;
+one that cannot read every pod counts nothing and loses nothing, for the next one covers it. Pods
+that are new are left out until they are warm. A count that went back is a new process: what it
+has counted so far is left out, like everything that was counted while nobody read.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from slipway_operator.api.spec_rollout import WarmUp
+from slipway_operator.api.status_rollout import Analysis
+from slipway_operator.decide.analysis.cursor import load_trial
+from slipway_operator.decide.analysis.gate import Gate, choose_bound, count
+from slipway_operator.decide.analysis.rates import Counts
+from slipway_operator.decide.analysis.split import Split
+from slipway_operator.decide.analysis.trial import Trial
+from slipway_operator.state.readings import Reading, Readings, Source
+from slipway_operator.state.slots import MILLION
+
+TICK_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Counts of both revisions."""
+
+    canary: Counts = field(default_factory=Counts)
+    stable: Counts = field(default_factory=Counts)
+
+    def __add__(self, other: "Pair") -> "Pair":
+        return Pair(canary=self.canary + other.canary, stable=self.stable + other.stable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What is known of one attempt. `errors`: requests and failures of the step, whatever the
+    metrics are. `unread_since`: since when not every pod could be read, with `unread` saying why.
+    """
+
+    rollout: str
+    step: int = -1
+    trials: Mapping[str, Trial] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    errors: Pair = field(default_factory=Pair)
+    split: Split | None = None
+    seconds: float = 0.0
+    at: datetime | None = None
+    unread_since: datetime | None = None
+    unread: str = ""
+
+
+def open_ledger(rollout: str, *, analysis: Analysis | None, step: int) -> Ledger:
+    """The books of an attempt that nobody has at hand: anew, or as far as the status kept them."""
+    if analysis is None:
+        return Ledger(rollout=rollout)
+    found = {
+        metric.name: trial
+        for metric in analysis.metrics
+        if metric.cursor is not None and (trial := load_trial(metric.cursor)) is not None
+    }
+    return Ledger(rollout=rollout, step=step, trials=found)
+
+
+def begin_step(ledger: Ledger, *, step: int) -> Ledger:
+    """The books at a step: each passes by its own requests."""
+    if ledger.step == step:
+        return ledger
+    return replace(
+        ledger,
+        step=step,
+        trials={name: trial.begin_step() for name, trial in ledger.trials.items()},
+        errors=Pair(),
+        seconds=0.0,
+    )
+
+
+def take(
+    ledger: Ledger,
+    *,
+    readings: Readings,
+    canary: str,
+    stable: str,
+    gates: Sequence[Gate],
+    warm_up: WarmUp,
+    weight: int | None,
+) -> Ledger:
+    """The books after a tick. `weight`: the canary's share as the gateway confirmed it, in
+    millionths; None: it is not known, and the split is not judged."""
+    if readings.unread:
+        pod, why = min(readings.unread.items())
+        return replace(
+            ledger,
+            unread_since=ledger.unread_since or readings.at,
+            unread=ledger.unread or f'pod "{pod}": {why}',
+        )
+    warm = {
+        source.uid: (source, reading)
+        for source, reading in readings.found
+        if source.revision in (canary, stable)
+        and _is_warm(source, reading, warm_up=warm_up, at=readings.at)
+    }
+    ours = _list_windows(ledger, warm, canary)
+    theirs = _list_windows(ledger, warm, stable)
+    known = [reading for source, reading in warm.values() if source.revision == stable]
+    trials = {
+        gate.name: _advance(
+            ledger.trials.get(gate.name, Trial()), gate, ours=ours, theirs=theirs, known=known
+        )
+        for gate in gates
+    }
+    errors = Pair(canary=_count_errors(ours), stable=_count_errors(theirs))
+    # With pods left out the counts are no split of all requests.
+    judged = [s for s, _ in readings.found if s.revision in (canary, stable)]
+    is_whole = len(ours) + len(theirs) == len(judged)
+    seconds = 0.0
+    if ledger.at is not None:
+        seconds = max((readings.at - ledger.at).total_seconds(), 0.0)
+    return replace(
+        ledger,
+        trials=trials,
+        readings={uid: reading for uid, (_, reading) in warm.items()},
+        errors=ledger.errors + errors,
+        split=_advance_split(ledger.split, errors, weight=weight if is_whole else None),
+        seconds=ledger.seconds + seconds,
+        at=readings.at,
+        unread_since=None,
+        unread="",
+    )
+
+
+def _is_warm(source: Source, reading: Reading, *, warm_up: WarmUp, at: datetime) -> bool:
+    age = (at - source.ready_since).total_seconds()
+    return reading.requests >= warm_up.requests and age >= warm_up.seconds
+
+
+def _list_windows(
+    ledger: Ledger, warm: Mapping[str, tuple[Source, Reading]], revision: str
+) -> list[tuple[Reading, Reading]]:
+    """What each pod had counted at the last tick and has now."""
+    return [
+        (before, reading)
+        for uid, (source, reading) in warm.items()
+        if source.revision == revision
+        and (before := ledger.readings.get(uid)) is not None
+        and reading.is_after(before)
+    ]
+
+
+def _advance(
+    trial: Trial,
+    gate: Gate,
+    *,
+    ours: Sequence[tuple[Reading, Reading]],
+    theirs: Sequence[tuple[Reading, Reading]],
+    known: Sequence[Reading],
+) -> Trial:
+    if gate.quantile is not None and trial.bound is None:
+        trial = replace(trial, bound=choose_bound(gate, known))
+    canary = _sum(count(gate, a, b, bound=trial.bound) for a, b in ours)
+    stable = _sum(count(gate, a, b, bound=trial.bound) for a, b in theirs)
+    if canary.n == 0 and stable.n == 0:
+        return trial
+    return trial.observe(gate.rule, canary=canary, stable=stable)
+
+
+def _count_errors(windows: Sequence[tuple[Reading, Reading]]) -> Counts:
+    return _sum(Counts(b.requests - a.requests, b.errors - a.errors) for a, b in windows)
+
+
+def _sum(counts: Iterable[Counts]) -> Counts:
+    return sum(counts, start=Counts())
+
+
+def _advance_split(split: Split | None, tick: Pair, *, weight: int | None) -> Split | None:
+    if weight is None:
+        return None
+    share = weight / MILLION
+    # The tick in which the weight moved belongs to neither.
+    if split is None or split.weight != share:
+        return Split(weight=share)
+    return split.observe(canary=tick.canary.n, stable=tick.stable.n)

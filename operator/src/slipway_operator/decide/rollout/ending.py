@@ -1,0 +1,91 @@
+"""What ends a rollout before its time: a command, dead pods, or the evidence."""
+
+from typing import Final
+
+import msgspec
+
+from slipway_operator.api.reasons import say
+from slipway_operator.api.status_rollout import RolloutState, RolloutStatus
+from slipway_operator.api.vocabulary import OnInconclusive, OnUnavailable
+from slipway_operator.decide.rollout.observing import (
+    UNREAD_SECONDS,
+    choose_policy,
+    describe_nothing,
+    is_over,
+    measure_unread,
+)
+from slipway_operator.decide.rollout.scene import SHOWN, Course, Scene, has_weight
+from slipway_operator.decide.traffic import Goal
+from slipway_operator.state.command import Verb
+
+MOST_REJECTED: Final = 16
+_DEAD: Final = frozenset({"CrashLoop", "OutOfMemory"})
+
+
+def find_cause(scene: Scene, candidate: str, position: RolloutStatus) -> tuple[str, str] | None:
+    """What ends the rollout now: a reason and its sentence. Needs neither metrics nor pods."""
+    if scene.verb is Verb.ABORT:
+        return "RolloutAborted", say("RolloutAborted", revision=candidate[:SHOWN])
+    if not scene.path.stops or not has_weight(position):
+        return None
+    return _find_dead(scene, candidate) or _find_bad(scene, position)
+
+
+def _find_dead(scene: Scene, candidate: str) -> tuple[str, str] | None:
+    """Pods that had requests and do not come back."""
+    health = scene.health.get(candidate)
+    if health is None:
+        return None
+    crashes = health.reason in _DEAD and scene.spec.analysis.guardrails.crash_loop
+    if crashes or (health.overdue and not health.answers):
+        return health.reason, health.message
+    return None
+
+
+def _find_bad(scene: Scene, position: RolloutStatus) -> tuple[str, str] | None:
+    """What the evidence says against it."""
+    evidence = scene.evidence
+    if evidence is None:
+        return None
+    if evidence.guardrail is not None:
+        return "GuardrailBroken", say("GuardrailBroken", detail=f"{evidence.guardrail}.")
+    if evidence.failed is not None:
+        metric, _, comparison = evidence.failed.partition(": ")
+        return "AnalysisFailed", say("AnalysisFailed", metric=metric, comparison=comparison)
+    aborts_unread = scene.spec.analysis.on_unavailable is OnUnavailable.ABORT
+    if aborts_unread and measure_unread(scene) >= UNREAD_SECONDS:
+        return "MetricsUnavailable", say("MetricsUnavailable", detail=f"{evidence.unread}.")
+    if is_over(scene, position) and choose_policy(scene) is OnInconclusive.ABORT:
+        return "AnalysisInconclusive", describe_nothing(evidence)
+    return None
+
+
+def abort(
+    scene: Scene,
+    candidate: str,
+    position: RolloutStatus,
+    rejected: tuple[str, ...],
+    *,
+    cause: tuple[str, str],
+) -> Course:
+    """Everything back to the stable revision, and this model is not tried again by itself."""
+    digest = scene.find_digest(candidate)
+    # The model that serves well is not what failed; its new clothes are.
+    is_model = digest is not None and digest != scene.find_digest(scene.stable or "")
+    key = digest if is_model and digest is not None else candidate
+    reason, message = cause
+    return Course(
+        candidate=None,
+        goal=Goal(base=scene.stable),
+        rollout=msgspec.structs.replace(
+            position,
+            state=RolloutState.ABORTING,
+            weights=None,
+            paused=None,
+            held_since=None,
+            reason=reason,
+            message=message,
+        ),
+        rejected=(*(one for one in rejected if one != key), key)[-MOST_REJECTED:],
+        is_rejected=scene.asked is not None and scene.asked.revision == candidate,
+    )

@@ -1,0 +1,83 @@
+"""Whether a command is taken, with the answer that whoever gave it is waiting for."""
+
+from datetime import datetime
+from typing import Final
+
+from slipway_operator.api.status import Status
+from slipway_operator.api.status_rollout import Command as Answer
+from slipway_operator.api.status_rollout import RolloutStatus
+from slipway_operator.decide.rollout.candidate import is_rejected
+from slipway_operator.decide.rollout.scene import ENDED, SHOWN
+from slipway_operator.state.command import Command, Verb
+from slipway_operator.state.revision import Snapshot
+
+ACCEPTED: Final = "Accepted"
+REFUSED: Final = "Refused"
+
+
+def hear(
+    command: Command | None,
+    *,
+    before: Status,
+    last_id: str | None,
+    asked: Snapshot | None,
+    is_paused_by_spec: bool,
+    uid: str,
+    now: datetime,
+) -> tuple[Verb | None, Answer | None]:
+    """The verb to carry out (None: none) and the answer to keep.
+
+    Each id is answered once. `last_id`: the id that the route remembers where the status was lost.
+    """
+    known = before.last_command
+    if command is None or command.id in (known.id if known else None, last_id):
+        return None, known
+    refusal = command.explain_refusal(uid=uid, now=now)
+    if refusal is None:
+        refusal = _explain(command, before=before, asked=asked, is_paused_by_spec=is_paused_by_spec)
+    if refusal is not None:
+        return None, Answer(id=command.id, by=command.by, result=REFUSED, message=refusal)
+    return Verb(command.verb), Answer(
+        id=command.id,
+        by=command.by,
+        result=ACCEPTED,
+        message=f"{command.verb} of revision {command.revision[:SHOWN]}.",
+    )
+
+
+def _explain(
+    command: Command, *, before: Status, asked: Snapshot | None, is_paused_by_spec: bool
+) -> str | None:
+    """Why a rollout as it stands cannot do it."""
+    verb = Verb(command.verb)
+    if verb is Verb.RETRY:
+        rejected = before.rejected_digests
+        if not is_rejected(asked, stable=before.stable_revision, rejected=rejected):
+            return "There is nothing to try again: what the spec asks for was not rolled back."
+        return _compare(command, asked.revision if asked else "")
+    rollout = before.rollout or RolloutStatus()
+    running = before.canary_revision
+    if running is None or rollout.state in ENDED:
+        return "No rollout is running."
+    if (moved := _compare(command, running)) is not None:
+        return moved
+    has_begun = rollout.weights is not None and rollout.weights.desired > 0
+    if verb is Verb.PROMOTE and not has_begun and rollout.paused is None:
+        return "Its pods are not ready yet, so there is no step to leave."
+    if verb is Verb.RESUME:
+        if is_paused_by_spec:
+            return "It is paused by spec.rollout.paused. Set that to false."
+        if rollout.paused == "ApprovalNeeded":
+            return "It waits for approval. Use promote."
+        if rollout.paused is None:
+            return "It is not paused."
+    return None
+
+
+def _compare(command: Command, revision: str) -> str | None:
+    if command.revision == revision:
+        return None
+    return (
+        f"It was meant for revision {command.revision[:SHOWN] or 'none'}, but now "
+        f"{revision[:SHOWN]} is on its way. Look again, then give it again."
+    )

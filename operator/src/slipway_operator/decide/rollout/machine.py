@@ -1,0 +1,149 @@
+"""Where a rollout goes from here: the candidate, its share of the requests, or its end.
+
+Everything is decided anew from the spec, the status written before and what is observed; a pass
+that is repeated, or lost, changes nothing. Weight is only ever raised for a revision whose pods are
+all there, and taken away without asking for evidence or pods.
+"""
+
+from dataclasses import replace
+
+import msgspec
+
+from slipway_operator.api.status_rollout import RolloutState, RolloutStatus
+from slipway_operator.decide.rollout.candidate import (
+    choose_candidate,
+    is_known_good,
+    is_rejected,
+    list_rejected,
+)
+from slipway_operator.decide.rollout.ending import abort, find_cause
+from slipway_operator.decide.rollout.observing import hear_pause, observe
+from slipway_operator.decide.rollout.position import Standing, enter, find_position, go_to
+from slipway_operator.decide.rollout.scene import Course, Scene, has_weight, list_slots
+from slipway_operator.decide.traffic import Goal
+from slipway_operator.state.command import Verb
+from slipway_operator.state.slots import MILLION, MOST
+
+
+def decide_rollout(scene: Scene) -> Course:
+    """The next step of the rollout."""
+    rejected = list_rejected(scene)
+    candidate = choose_candidate(scene, rejected)
+    if candidate is None:
+        return _stay(scene, rejected)
+    if scene.stable is None:
+        return _begin_first(scene, candidate, rejected)
+    position = find_position(scene, candidate)
+    others = list_slots(scene) - {scene.stable, candidate}
+    if others:
+        return Course(
+            candidate=candidate,
+            goal=Goal(base=scene.stable),
+            rollout=msgspec.structs.replace(position, state=RolloutState.SUPERSEDING),
+            rejected=rejected,
+        )
+    cause = find_cause(scene, candidate, position)
+    if cause is not None:
+        return abort(scene, candidate, position, rejected, cause=cause)
+    course = _go_on(scene, candidate, position, rejected)
+    return replace(course, is_fast=bool(scene.path.stops) and is_known_good(scene, candidate))
+
+
+def _stay(scene: Scene, rejected: tuple[str, ...]) -> Course:
+    """Everything goes to the stable revision, whatever was under way."""
+    before = scene.rollout
+    refused = is_rejected(scene.asked, stable=scene.stable, rejected=rejected)
+    rollout = RolloutStatus(
+        attempt=before.attempt,
+        state=before.state,
+        step_index=before.step_index if refused else 0,
+        started_at=before.started_at,
+        step_started_at=before.step_started_at,
+        reason=before.reason if refused else None,
+        message=before.message if refused else None,
+        outcome=before.outcome,
+    )
+    return Course(
+        candidate=None,
+        goal=Goal(base=scene.stable),
+        rollout=rollout,
+        rejected=rejected,
+        is_rejected=refused,
+    )
+
+
+def _begin_first(scene: Scene, candidate: str, rejected: tuple[str, ...]) -> Course:
+    """With nothing that serves there is nothing to compare with, and nobody to protect."""
+    carries = candidate in list_slots(scene) and candidate in scene.answering
+    enters = candidate in scene.complete or carries
+    return Course(
+        candidate=candidate,
+        goal=Goal(base=None, guest=candidate, weight=MILLION) if enters else Goal(base=None),
+        rollout=find_position(scene, candidate),
+        rejected=rejected,
+    )
+
+
+def _go_on(
+    scene: Scene, candidate: str, position: RolloutStatus, rejected: tuple[str, ...]
+) -> Course:
+    stops = scene.path.stops
+    if scene.verb is Verb.PROMOTE_FULL or not stops or is_known_good(scene, candidate):
+        position = go_to(position, index=len(stops))
+    position = hear_pause(scene, position)
+    if has_weight(position):
+        standing = _move(scene, candidate, enter(scene, position))
+    else:
+        standing = Standing(at=_prepare(scene, candidate, position))
+    weight, is_scaling = _limit(scene, candidate, standing.at)
+    at = standing.at
+    if is_scaling and at.paused is None:
+        at = msgspec.structs.replace(at, state=RolloutState.SCALING)
+    return Course(
+        candidate=candidate,
+        goal=Goal(base=scene.stable, guest=candidate if weight else None, weight=weight),
+        rollout=at,
+        rejected=rejected,
+        wait_seconds=standing.wait_seconds,
+    )
+
+
+def _prepare(scene: Scene, candidate: str, position: RolloutStatus) -> RolloutStatus:
+    """Until every pod is there nothing is sent to it."""
+    stops, index = scene.path.stops, position.step_index
+    if candidate not in scene.complete:
+        return position
+    if scene.verb is Verb.PROMOTE and position.paused is not None:
+        waits = position.paused == "ApprovalNeeded"
+        position = go_to(position, index=index + 1 if waits else index)
+    elif index < len(stops) and stops[index].approval and position.paused is None:
+        return msgspec.structs.replace(position, paused="ApprovalNeeded")
+    return position if position.paused is not None else enter(scene, position)
+
+
+def _move(scene: Scene, candidate: str, position: RolloutStatus) -> Standing:
+    """To the weight of the step, and there what the evidence says."""
+    if position.step_index >= len(scene.path.stops):
+        return Standing(at=msgspec.structs.replace(position, state=RolloutState.PROMOTING))
+    weight = position.weights.desired if position.weights else 0
+    goal = Goal(base=scene.stable, guest=candidate, weight=weight)
+    if goal.is_reached(scene.route) or scene.verb is Verb.PROMOTE:
+        return observe(scene, position)
+    return Standing(at=msgspec.structs.replace(position, state=RolloutState.SHIFTING))
+
+
+def _limit(scene: Scene, candidate: str, position: RolloutStatus) -> tuple[int, bool]:
+    """The weight that it may have now, and whether that waits for pods."""
+    wanted = position.weights.desired if position.weights else 0
+    current = scene.route.slots.weigh(candidate) if scene.route and scene.route.slots else 0
+    # Zero pods that were asked for answer nothing, and are complete.
+    if wanted > 0 and candidate not in scene.answering and candidate not in scene.complete:
+        # Its share of the requests would fail: none, until it is back.
+        return 0, True
+    if position.paused is not None:
+        return min(wanted, current), False
+    # To let go of the other slot's millionth is no more than it has.
+    raises = wanted > current and not (wanted == MILLION and current >= MOST)
+    if raises and candidate not in scene.complete:
+        return current, True
+    return wanted, False

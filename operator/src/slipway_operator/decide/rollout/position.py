@@ -1,0 +1,75 @@
+"""Where a revision is on its way: the step, and the weight that belongs to it."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from slipway_operator.api.status_rollout import RolloutState, RolloutStatus, Weights
+from slipway_operator.decide.rollout.scene import ENDED, Scene, has_weight
+from slipway_operator.state.instants import render_instant
+from slipway_operator.state.slots import MILLION
+
+
+def find_position(scene: Scene, candidate: str) -> RolloutStatus:
+    """Where the candidate stands: at its beginning, or where the status says."""
+    before, path = scene.rollout, scene.path
+    is_running = scene.before.canary_revision == candidate and (
+        before.state not in ENDED or scene.stable is None
+    )
+    if not is_running:
+        now = render_instant(scene.now)
+        return RolloutStatus(
+            attempt=before.attempt + 1,
+            state=RolloutState.PREPARING,
+            started_at=now,
+            step_started_at=now,
+            weights=Weights(),
+            path=path.hash,
+            outcome=before.outcome,
+        )
+    if before.path == path.hash:
+        return before
+    # Other steps than before: it stays where it is and goes on from there.
+    weight = before.weights.desired if before.weights else 0
+    index = len(path.stops) if before.state is RolloutState.PROMOTING else path.find(weight)
+    return msgspec.structs.replace(before, path=path.hash, step_index=index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A position while it is being worked out."""
+
+    at: RolloutStatus
+    wait_seconds: float | None = None
+
+
+def enter(scene: Scene, position: RolloutStatus) -> RolloutStatus:
+    """At the weight of its step; where it had another one, on the way there."""
+    stops, index = scene.path.stops, position.step_index
+    weight = MILLION if index >= len(stops) else stops[index].weight
+    if position.weights is not None and position.weights.desired == weight:
+        return position
+    return msgspec.structs.replace(
+        position,
+        state=RolloutState.PROMOTING if weight == MILLION else RolloutState.SHIFTING,
+        weights=Weights(desired=weight),
+    )
+
+
+def advance(scene: Scene, position: RolloutStatus) -> Standing:
+    return Standing(at=enter(scene, go_to(position, index=position.step_index + 1)))
+
+
+def go_to(position: RolloutStatus, *, index: int) -> RolloutStatus:
+    """At another step, with nothing in its way."""
+    if position.step_index == index and position.paused is None:
+        return position
+    return msgspec.structs.replace(
+        position,
+        step_index=index,
+        state=RolloutState.SHIFTING if has_weight(position) else position.state,
+        paused=None,
+        held_since=None,
+        reason=None,
+        message=None,
+    )

@@ -1,0 +1,127 @@
+"""Asks serving pods what they have counted, all at the same moment.
+
+A pod may be slow, gone, or no pod of ours: each is asked for a moment and a bounded answer, and why
+it could not be read is told in words.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Final
+
+import aiohttp
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from slipway_operator.contract import (
+    METRIC_LATENCY,
+    METRIC_REQUESTS,
+    METRIC_ROWS,
+    METRIC_VIOLATIONS,
+    PATH_METRICS,
+)
+from slipway_operator.decide.analysis.ledger import Ledger
+from slipway_operator.edges.clock import utc_now
+from slipway_operator.state.readings import Reading, Readings, Source
+
+_SECONDS: Final = 1.5
+_MOST_BYTES: Final = 1 << 20
+_AT_ONCE: Final = 64
+_LEAST_APART: Final = timedelta(seconds=1)  # a look for another reason is no tick
+_SERVER_ERROR: Final = 500
+
+
+class Unreadable(Exception):
+    """What a pod answered is not what it has counted; the text says why."""
+
+
+async def read_pods(sources: Sequence[Source], *, ledger: Ledger | None) -> Readings | None:
+    """What these pods have counted; None: there is none, or they were asked just now."""
+    now = utc_now()
+    if not sources or (ledger and ledger.at and now - ledger.at < _LEAST_APART):
+        return None
+    turns = asyncio.Semaphore(_AT_ONCE)
+    timeout = aiohttp.ClientTimeout(total=_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        answers = await asyncio.gather(*(_read(session, turns, source) for source in sources))
+    pairs = list(zip(sources, answers, strict=True))
+    return Readings(
+        at=now,
+        found=tuple((source, one) for source, one in pairs if isinstance(one, Reading)),
+        unread={source.pod: one for source, one in pairs if isinstance(one, str)},
+    )
+
+
+async def _read(
+    session: aiohttp.ClientSession, turns: asyncio.Semaphore, source: Source
+) -> Reading | str:
+    """What one pod has counted, or why that is not known."""
+    async with turns:
+        try:
+            async with session.get(f"http://{source.address}{PATH_METRICS}") as response:
+                if not response.ok:
+                    return f"it answered {response.status}"
+                body = await response.content.read(_MOST_BYTES + 1)
+                while not response.content.at_eof() and len(body) <= _MOST_BYTES:
+                    body += await response.content.read(_MOST_BYTES + 1 - len(body))
+        except TimeoutError:
+            return f"no answer in {_SECONDS:g} s"
+        except (aiohttp.ClientError, OSError) as error:
+            return (str(error) or type(error).__name__).rstrip(".")
+    if len(body) > _MOST_BYTES:
+        return f"it answered more than {_MOST_BYTES} bytes"
+    try:
+        return parse_reading(body.decode())
+    except (Unreadable, ValueError) as error:
+        return f"its answer cannot be read ({error})"
+
+
+def parse_reading(text: str) -> Reading:
+    """Read a pod's answer in the text format of Prometheus.
+
+    Raises:
+        Unreadable: there is nothing of ours in it, or a count that is none.
+        ValueError: it is not in that format.
+    """
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    rows = families.get(METRIC_ROWS.removesuffix("_total"))
+    if rows is None:
+        raise Unreadable(f"it has no {METRIC_ROWS}")
+    requests = errors = 0
+    for labels, value in _list(families.get(METRIC_REQUESTS.removesuffix("_total")), "_total"):
+        requests += value
+        if int(labels.get("code", "0")) >= _SERVER_ERROR:
+            errors += value
+    violations = refused = 0
+    for labels, value in _list(families.get(METRIC_VIOLATIONS.removesuffix("_total")), "_total"):
+        violations += value
+        if labels.get("policy") == "Reject":
+            refused += value
+    return Reading(
+        requests=requests,
+        errors=errors,
+        latency=_merge(_list(families.get(METRIC_LATENCY), "_bucket")),
+        rows=sum(value for _, value in _list(rows, "_total")),
+        violations=violations,
+        refused=refused,
+    )
+
+
+def _list(family: Metric | None, suffix: str) -> Iterable[tuple[dict[str, str], int]]:
+    for sample in family.samples if family else ():
+        if sample.name.endswith(suffix):
+            if not (math.isfinite(sample.value) and sample.value >= 0):
+                raise Unreadable(f"{sample.name} is {sample.value}")
+            yield sample.labels, int(sample.value)
+
+
+def _merge(buckets: Iterable[tuple[dict[str, str], int]]) -> tuple[tuple[float, int], ...]:
+    """The histograms of all protocols as one: how many took at most so many seconds."""
+    merged: dict[float, int] = {}
+    for labels, value in buckets:
+        bound = float(labels.get("le", "nan"))
+        if math.isnan(bound):
+            raise Unreadable("a bucket has no bound")
+        merged[bound] = merged.get(bound, 0) + value
+    return tuple(sorted(merged.items()))
