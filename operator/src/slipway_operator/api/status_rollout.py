@@ -58,8 +58,8 @@ class Verdict(StrEnum):
 class Weights(Part, frozen=True, kw_only=True):
     """Share of the new revision, in millionths."""
 
-    desired: Annotated[int, Meta(ge=0, le=MILLION, description="What the step asks for.")] = 0
-    programmed: Annotated[int, Meta(ge=0, le=MILLION, description="What the route was told.")] = 0
+    desired: Annotated[int, Meta(ge=0, le=MILLION, description="What the step asks for.")]
+    programmed: Annotated[int, Meta(ge=0, le=MILLION, description="What the route was told.")]
     observed: Annotated[
         Annotated[int, Meta(ge=0, le=MILLION)] | None, doc("What the pods counted.")
     ] = None
@@ -81,13 +81,13 @@ class RolloutStatus(Part, frozen=True, kw_only=True):
 
 
 class Counts(Part, frozen=True, kw_only=True):
-    n: Annotated[Counter, doc("Requests.")] = 0
-    bad: Annotated[Counter, doc("Bad ones among them.")] = 0
+    n: Annotated[Counter, doc("Requests.")]
+    bad: Annotated[Counter, doc("Bad ones among them.")]
 
 
 class MetricEvidence(Part, frozen=True, kw_only=True):
     name: Annotated[Short, doc("Name of the metric.")]
-    verdict: Annotated[Verdict, doc("What the evidence says.")] = Verdict.INSUFFICIENT
+    verdict: Annotated[Verdict, doc("What the evidence says.")]
     evidence: Annotated[Short | None, doc("Evidence against, as a ratio.")] = None
     threshold: Annotated[Short | None, doc("Evidence at which it is decided.")] = None
     canary: Annotated[Counts | None, doc("Counts of the new revision.")] = None
@@ -106,9 +106,7 @@ class MetricEvidence(Part, frozen=True, kw_only=True):
 
 
 class Analysis(Part, frozen=True, kw_only=True):
-    verdict: Annotated[Verdict, doc("The worst verdict of the gating metrics.")] = (
-        Verdict.INSUFFICIENT
-    )
+    verdict: Annotated[Verdict, doc("The worst verdict of the gating metrics.")]
     at: Annotated[Time | None, doc("When it was computed.")] = None
     metrics: Annotated[
         tuple[MetricEvidence, ...],

@@ -201,11 +201,12 @@ def _render_rate(counts: Counts) -> str | None:
 def compare(evidence: MetricEvidence) -> str:
     """The comparison as words.
 
-    >>> compare(MetricEvidence(name="errors", canary=ShownCounts(n=310, bad=12),
-    ...     stable=ShownCounts(n=5890, bad=9), evidence="412", threshold="100"))
+    >>> compare(MetricEvidence(name="errors", verdict=Verdict.FAIL, evidence="412",
+    ...     threshold="100", canary=ShownCounts(n=310, bad=12), stable=ShownCounts(n=5890, bad=9)))
     'canary 12 of 310 against stable 9 of 5890, evidence 412 of 100'
     """
-    ours, theirs = evidence.canary or ShownCounts(), evidence.stable or ShownCounts()
+    nothing = ShownCounts(n=0, bad=0)
+    ours, theirs = evidence.canary or nothing, evidence.stable or nothing
     return (
         f"canary {ours.bad} of {ours.n} against stable {theirs.bad} of {theirs.n}, "
         f"evidence {evidence.evidence} of {evidence.threshold}"

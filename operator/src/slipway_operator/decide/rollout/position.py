@@ -23,7 +23,7 @@ def find_position(scene: Scene, candidate: str) -> RolloutStatus:
             state=RolloutState.PREPARING,
             started_at=now,
             step_started_at=now,
-            weights=Weights(),
+            weights=Weights(desired=0, programmed=0),
             path=path.hash,
             outcome=before.outcome,
         )
@@ -52,7 +52,7 @@ def enter(scene: Scene, position: RolloutStatus) -> RolloutStatus:
     return msgspec.structs.replace(
         position,
         state=RolloutState.PROMOTING if weight == MILLION else RolloutState.SHIFTING,
-        weights=Weights(desired=weight),
+        weights=Weights(desired=weight, programmed=0),
     )
 
 
