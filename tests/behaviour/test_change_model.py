@@ -15,7 +15,7 @@ ROW = {"age": 70.0, "income": 3.0}
 
 def make_load(user: Terminal, found: Mapping[str, Any], rows: list[dict[str, float]]) -> Load:
     address = user.address(found)
-    return Load(url=f"{address.url}/predict", body=rows, headers=address.headers)
+    return Load(url=f"{address.url}/predict", bodies=[rows], headers=address.headers)
 
 
 def test_a_changed_model_takes_over_without_a_failed_request(

@@ -70,7 +70,7 @@ def test_a_killed_engine_costs_no_request_and_its_successor_goes_on(
     own.apply(with_model)
     before = own.wait("model", is_true("UpToDate"))
     assert not before["status"]["build"].get("attempt"), "nothing was built"
-    with Load(url=before["status"]["url"] + "/predict", body=[ROW]) as load:
+    with Load(url=before["status"]["url"] + "/predict", bodies=[[ROW]]) as load:
         own.kill_engine()
         load.wait_for(25)
         own.start()

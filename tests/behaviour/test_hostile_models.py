@@ -73,7 +73,7 @@ def _build_all(laptop: Laptop, files: dict[str, Path], folder: Path) -> dict[str
     neighbour = laptop.wait("neighbour", is_true("Ready"))
     names = {f"hostile-{number}": name for number, name in enumerate(files)}
     found: dict[str, dict[str, Any]] = {}
-    with Load(url=neighbour["status"]["url"] + "/predict", body=[ROW], per_second=20) as load:
+    with Load(url=neighbour["status"]["url"] + "/predict", bodies=[[ROW]], per_second=20) as load:
         for wave in _waves(list(names)):
             documents = [deployment(one, f"file:{files[names[one]]}") for one in wave]
             laptop.apply(yaml.safe_dump_all(documents))

@@ -173,7 +173,7 @@ def test_an_upgrade_of_the_operator_touches_no_model(
     operators = {pod["metadata"]["uid"] for pod in installation.list("pods", selector=_OPERATOR)}
     load = Load(
         url=f"{gateway_url(cluster)}/predict",
-        body=[{"age": 70.0, "income": 3.0}],
+        bodies=[[{"age": 70.0, "income": 3.0}]],
         headers={"host": f"kept.{namespace.name}.{MODELS_DOMAIN}"},
     )
     with load:

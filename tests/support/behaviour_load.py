@@ -1,7 +1,9 @@
 """A constant load that misses no beat: an open loop on a thread, every answer kept."""
 
+import itertools
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -11,13 +13,13 @@ import httpx
 
 @dataclass(kw_only=True)
 class Load:
-    """`per_second` requests to `url`, each with `body`, until the block ends.
+    """`per_second` requests to `url`, the `bodies` in turn, until the block ends.
 
     `answers` holds (status, revision) in order; a connection that fails counts as status 0.
     """
 
     url: str
-    body: Any
+    bodies: Sequence[Any]
     per_second: float = 50.0
     headers: dict[str, str] = field(default_factory=dict)
     answers: list[tuple[int, str]] = field(default_factory=list)
@@ -42,11 +44,12 @@ class Load:
     def _run(self) -> None:
         beat = 1.0 / self.per_second
         due = time.monotonic()
+        turns = itertools.cycle(self.bodies)
         with httpx.Client(timeout=20) as client:
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 due += beat
                 try:
-                    answer = client.post(self.url, json=self.body, headers=self.headers)
+                    answer = client.post(self.url, json=next(turns), headers=self.headers)
                 except httpx.HTTPError:
                     self.answers.append((0, ""))
                     continue

@@ -6,7 +6,11 @@ import joblib
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.kernel_approximation import PolynomialCountSketch
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -50,6 +54,24 @@ def one_hot(path: Path) -> Path:
     """A model that knows three countries; an unknown one is encoded as zeros."""
     rows = pd.DataFrame({"country": ["DE", "FR", "IT"] * 10})
     model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    joblib.dump(model.fit(rows, (rows["country"] == "DE").astype(int)), path)
+    return path
+
+
+def of_countries(path: Path, countries: str, *, strict: bool = False) -> Path:
+    """A model that knows these countries; a `strict` one raises an error for every other."""
+    rows = pd.DataFrame({"country": countries.split() * 10})
+    encode = OneHotEncoder(handle_unknown="error" if strict else "ignore")
+    model = make_pipeline(encode, LogisticRegression())
+    joblib.dump(model.fit(rows, (rows["country"] == "DE").astype(int)), path)
+    return path
+
+
+def slow_of_countries(path: Path, countries: str) -> Path:
+    """The same question answered by a thousand trees, one after the other."""
+    rows = pd.DataFrame({"country": countries.split() * 10})
+    forest = RandomForestClassifier(n_estimators=1000, max_depth=2, random_state=SEED)
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), forest)
     joblib.dump(model.fit(rows, (rows["country"] == "DE").astype(int)), path)
     return path
 

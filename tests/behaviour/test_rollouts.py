@@ -1,0 +1,168 @@
+"""Rollouts that judge themselves, under load: the good is promoted, the bad is taken back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import behaviour_models as models
+from behaviour_load import Load
+from behaviour_terminal import Terminal, condition, has_reason, is_true
+
+FOUR, THREE = "DE ES FR IT", "DE FR IT"
+ORDINARY = [[{"country": country}] for country in THREE.split()] * 6
+# Every nineteenth request is of the fourth country, and every third one.
+WITH_SOME, WITH_MANY = [*ORDINARY, [{"country": "ES"}]], [*ORDINARY[:2], [{"country": "ES"}]]
+FEW = {"requests": 5, "seconds": 1}
+
+
+def canary(*percents: int, **more: Any) -> dict[str, Any]:
+    """A rollout that needs no longer than its evidence does."""
+    steps = [
+        {"type": "Weight", "weight": {"percent": percent, "minSeconds": 2}} for percent in percents
+    ]
+    return {"strategy": "Canary", "warmUp": FEW, "steps": steps} | more
+
+
+class Story:
+    """One model that serves, and the load on it."""
+
+    def __init__(self, user: Terminal, name: str, path: Path, rollout: dict[str, Any]) -> None:
+        self.user, self.name, self.rollout = user, name, rollout
+        self.ask(path)
+        self.before = user.wait(name, is_true("UpToDate"))
+        self.old = self.before["status"]["stableRevision"]
+
+    def ask(self, path: Path, **spec: Any) -> None:
+        document = self.user.document(
+            self.name, path, model={"runtime": "Native"}, rollout=self.rollout, **spec
+        )
+        assert self.user.apply(document).code == 0
+
+    def load(self, bodies: list[Any], per_second: float = 150) -> Load:
+        address = self.user.address(self.before)
+        return Load(
+            url=f"{address.url}/predict",
+            bodies=bodies,
+            headers=address.headers,
+            per_second=per_second,
+        )
+
+    def wait_for_state(self, *states: str) -> dict[str, Any]:
+        return self.user.wait(self.name, lambda found: state_of(found) in states)
+
+    def events(self) -> str:
+        return self.user.run("get", "events").out
+
+
+def state_of(found: Mapping[str, Any]) -> str:
+    return str(((found.get("status") or {}).get("rollout") or {}).get("state", ""))
+
+
+def is_promoted(old: str) -> Any:
+    def holds(found: dict[str, Any]) -> bool:
+        return is_true("UpToDate")(found) and found["status"]["stableRevision"] != old
+
+    return holds
+
+
+def test_a_good_model_takes_every_step_without_a_failed_request(
+    user: Terminal, tmp_path: Path
+) -> None:
+    story = Story(user, "good", models.of_countries(tmp_path / "a", FOUR), canary(10, 50, 100))
+    with story.load(WITH_SOME) as load:
+        story.ask(models.of_countries(tmp_path / "b", FOUR + " SE"))
+        found = user.wait("good", is_promoted(story.old))
+        load.wait_for(50)
+    assert load.failed == []
+    new = found["status"]["stableRevision"]
+    assert {revision for _, revision in load.answers[-30:]} == {new}
+    told = story.events()
+    for step in ("10 % of the requests, step 1/3", "50 % of the requests, step 2/3", "step 3/3"):
+        assert step in told
+    assert found["status"]["history"][0]["outcome"] == "Promoted"
+
+
+@pytest.mark.parametrize(
+    ("name", "bodies", "words"),
+    [
+        pytest.param("errs", WITH_SOME, "errors: canary", id="it fails for one country"),
+        pytest.param("lags", ORDINARY, "latency: canary", id="it is slow"),
+        pytest.param("strays", WITH_MANY, "violations: canary", id="it does not know a country"),
+    ],
+)
+def test_a_bad_model_is_taken_back_with_the_numbers(
+    user: Terminal, tmp_path: Path, name: str, bodies: list[Any], words: str
+) -> None:
+    bad = {
+        "errs": lambda: models.of_countries(tmp_path / "b", THREE, strict=True),
+        "lags": lambda: models.slow_of_countries(tmp_path / "b", FOUR),
+        "strays": lambda: models.of_countries(tmp_path / "b", THREE),
+    }[name]()
+    lags = {
+        "baselineQuantile": "0.9",
+        "relative": "1.5",
+    }  # on a busy machine the slowest say little
+    metrics = [{"name": "latency", "type": "SlowFraction", "slowFraction": lags}]
+    analysis = {"analysis": {"metrics": metrics}} if name == "lags" else {}
+    story = Story(user, name, models.of_countries(tmp_path / "a", FOUR), canary(25, 50, **analysis))
+    with story.load(bodies, per_second=40 if name == "lags" else 150) as load:
+        story.ask(bad)
+        found = user.wait(name, lambda found: state_of(found) == "RolledBack")
+        load.wait_for(50)
+    status = found["status"]
+    assert status["stableRevision"] == story.old
+    assert {revision for _, revision in load.answers[-30:]} == {story.old}
+    ready = condition(found, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "AnalysisFailed")
+    assert words in ready["message"]
+    assert condition(found, "Available")["status"] == "True"
+    assert condition(found, "UpToDate")["status"] == "False"
+    assert status["history"][0]["outcome"] == "Aborted"
+    assert len(status["rejectedDigests"]) == 1
+    if name == "errs":
+        # Of the requests of one country, those that met the new revision, and no other.
+        assert 0 < len(load.failed) < len(load.answers) * 0.05
+        # It is the same model, so another edit does not try it again.
+        story.ask(bad, serving={"timeoutSeconds": 7})
+        again = user.wait(name, has_reason("AnalysisFailed"))
+        assert state_of(again) == "RolledBack"
+    else:
+        assert load.failed == []
+
+
+def test_going_back_midway_is_at_once_and_a_newer_model_takes_the_place(
+    user: Terminal, tmp_path: Path
+) -> None:
+    first = models.of_countries(tmp_path / "a", FOUR)
+    story = Story(user, "turns", first, canary(10, 100, onNewRevision="Supersede"))
+    with story.load(ORDINARY, per_second=20) as load:
+        story.ask(models.of_countries(tmp_path / "b", FOUR + " SE"))
+        second = story.wait_for_state("Observing")["status"]["canaryRevision"]
+        story.ask(models.of_countries(tmp_path / "c", FOUR + " SE NO"))
+        third = user.wait(
+            "turns",
+            lambda found: (
+                state_of(found) == "Observing" and found["status"]["canaryRevision"] != second
+            ),
+        )
+        story.ask(first)
+        found = story.wait_for_state("Stable", "Draining")
+        load.wait_for(20)
+    assert load.failed == []
+    assert {revision for _, revision in load.answers[-10:]} == {story.old}
+    outcomes = [(entry["outcome"], entry["revision"]) for entry in found["status"]["history"][:2]]
+    assert outcomes == [
+        ("RolledBack", third["status"]["canaryRevision"]),
+        ("Superseded", second),
+    ]
+    assert condition(found, "Ready")["status"] == "True"
+
+
+def test_without_a_request_time_decides(user: Terminal, tmp_path: Path) -> None:
+    steps = [{"type": "Weight", "weight": {"percent": 50, "minSeconds": 1, "maxSeconds": 3}}]
+    rollout = {"strategy": "Canary", "warmUp": FEW, "steps": steps}
+    story = Story(user, "quiet", models.of_countries(tmp_path / "a", FOUR), rollout)
+    story.ask(models.of_countries(tmp_path / "b", FOUR + " SE"))
+    user.wait("quiet", is_promoted(story.old))
