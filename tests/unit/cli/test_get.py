@@ -88,6 +88,16 @@ def test_watching_prints_a_row_for_each_change(
     assert "ModelNotFound" in lines[2]
 
 
+def test_a_canary_in_progress_fills_its_columns(
+    server: fake.FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.put("modeldeployments", fake.rolling(fake.model("penguins")))
+    assert fake.run(server, monkeypatch, "get", "-o", "wide") == 0
+    header, row = capsys.readouterr().out.splitlines()
+    for title, cell in (("STABLE", "7c1f"), ("CANARY", "9e02"), ("WEIGHT", "25"), ("STEP", "2/4")):
+        assert row[header.index(title) :].split()[0] == cell
+
+
 def _soon() -> float:
     import time
 
