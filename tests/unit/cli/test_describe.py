@@ -192,6 +192,9 @@ def test_describe_of_one_that_was_rolled_back(
         "state": "RolledBack", "reason": "RolloutAborted", "message": "By command.",
         "heldSince": fake.CREATED,
     }  # fmt: skip
+    counts = {"n": 310, "bad": 12}
+    metric = {"name": "errors", "verdict": "Fail", "canary": counts, "evidence": "412"}
+    item["status"]["analysis"] = {"metrics": [metric]}
     item["status"]["lastCommand"] = {"id": "1"}
     assert fake.run(server, monkeypatch, "describe", "penguins") == 0
     said = capsys.readouterr().out
@@ -200,6 +203,9 @@ def test_describe_of_one_that_was_rolled_back(
         "What to do:    Change the model, or `slipway retry`.",
         "Held since:    2026-01-02T03:04:05Z",
         "Last command:  not answered",
+        "Analysis of the last rollout:\n",
+        "  METRIC   VERDICT   CANARY          STABLE       EVIDENCE\n"
+        "  errors   Fail      12 bad of 310   0 bad of 0   412/?\n",
     ):  # fmt: skip
         assert words in said
 

@@ -141,5 +141,17 @@ def test_pods_and_events_have_columns_of_their_own(
     assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["p", "1/1", "Running", "2"]
 
 
+def test_jobs_and_routes_have_columns_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = fake.FakeServer()
+    server.put("jobs", {"metadata": {"name": "j"}, "status": {"succeeded": 1}})
+    server.put("httproutes", {"metadata": {"name": "r"}, "spec": {"hostnames": ["a.b", "c.d"]}})
+    assert fake.run(server, monkeypatch, "get", "jobs") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["j", "1/1"]
+    assert fake.run(server, monkeypatch, "get", "route") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["r", "a.b,c.d"]
+
+
 def test_printed_columns_are_closed_sets() -> None:
     assert set(WIDE) <= set(NARROW)

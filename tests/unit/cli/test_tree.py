@@ -59,7 +59,7 @@ def test_a_canary_in_progress() -> None:
         draw(item, PODS)
         == """\
 penguins   ◌ Observing   Revision 7c1f serves with 1 of 1 pods.
-Canary   step 2/4   weight 25 %, observed 24.1 %   since 60s
+Canary   step 2/4   weight 25 %, observed 24.1 %   for 60s
 
 NAME                     STATUS                           WEIGHT   READY   AGE
 ├─ 9e02bb22cc            Canary                           25 %     1/2     2m20s
@@ -87,7 +87,7 @@ def test_one_that_waits_says_what_to_do() -> None:
     assert head == [
         "penguins   ॥ Paused   Revision 7c1f serves with 1 of 1 pods.",
         "→ `slipway promote` or `slipway abort`.",
-        "Rollout   step 2/4   weight 25 %, observed 24.1 %   since 60s",
+        "Rollout   step 2/4   weight 25 %, observed 24.1 %   for 60s",
     ]
 
 
@@ -137,6 +137,13 @@ NAME            STATUS     WEIGHT   READY   AGE
     [
         ([fake.condition("Ready", "True", "Serving", "It\nanswers.")], "✔ Serving   It answers."),
         ([fake.condition("Ready", "False", "Building", "")], "◌ Building"),
+        (
+            [
+                fake.condition("Ready", "True", "Building", "Step publish."),
+                fake.condition("Reconciling", "True", "Progressing", "Step publish."),
+            ],
+            "◌ Building   Step publish.",
+        ),
         ([fake.condition("Ready", "False", "CrashLoop", "It ends.")], "⚠ CrashLoop   It ends."),
         (
             [
@@ -147,7 +154,7 @@ NAME            STATUS     WEIGHT   READY   AGE
         ),
         ([], "◌ Unknown"),
     ],
-    ids=["serving", "under way", "trouble", "failed", "never looked at"],
+    ids=["serving", "under way", "beside the old", "trouble", "failed", "never looked at"],
 )
 def test_without_a_rollout_it_is_what_ready_says(conditions: list[fake.Object], line: str) -> None:
     assert (
@@ -159,6 +166,8 @@ def test_trouble_on_the_way_is_seen() -> None:
     item = fake.rolling(fake.model("penguins"), "Preparing", stepStartedAt=None, weights={})
     item["status"]["conditions"] = [fake.condition("Ready", "True", "CrashLoop", "It ends.")]
     item["status"]["display"] = {}
+    assert "├─ 9e02bb22cc   Canary   0 %      1/2     2m20s\n" in draw(item)
+    assert "└─ 7c1f00aa11   Stable   100 %    2/2     2m20s\n" in draw(item)
     assert draw(item).splitlines()[:3] == [
         "penguins   ⚠ Preparing   It ends.",
         "→ Look at `slipway logs` for its last words; it is started again, ever more slowly.",

@@ -18,7 +18,7 @@ from slipway_operator.shown.rollouts import (
 from slipway_operator.shown.words import age_of
 
 Object = Mapping[str, Any]
-_HEADER = ("METRIC", "VERDICT", "CANARY", "STABLE", "EVIDENCE", "OUTLOOK")
+_HEADER = ("METRIC", "VERDICT", "CANARY", "STABLE", "EVIDENCE")
 
 
 def print_rollout(console: Console, item: Object, now: datetime) -> None:
@@ -57,13 +57,16 @@ def _print_cause(console: Console, rollout: Object, now: datetime) -> None:
 
 
 def print_analysis(console: Console, item: Object, now: datetime) -> None:
-    """The evidence for each metric; nothing where nothing was judged."""
-    analysis = (item.get("status") or {}).get("analysis") or {}
+    """The evidence for each metric, of the last rollout where none is running; nothing where
+    nothing was judged."""
+    status = item.get("status") or {}
+    analysis, is_running = status.get("analysis") or {}, bool(status.get("canaryRevision"))
     metrics = analysis.get("metrics") or []
     if not metrics:
         return
     age = describe_age(analysis, now)
-    print_title(console, f"Analysis ({age})" if age else "Analysis")
+    title = "Analysis" if is_running else "Analysis of the last rollout"
+    print_title(console, f"{title} ({age})" if age else title)
     rows = [
         [
             str(each.get("name", "")),
@@ -71,11 +74,12 @@ def print_analysis(console: Console, item: Object, now: datetime) -> None:
             _describe_counts(each.get("canary")),
             _describe_counts(each.get("stable")),
             describe_evidence(each),
-            describe_outlook(each, at=analysis.get("at"), now=now),
+            *([describe_outlook(each, at=analysis.get("at"), now=now)] if is_running else []),
         ]
         for each in metrics
     ]
-    print_table(console, _HEADER, rows, indent="  ")
+    header = (*_HEADER, "OUTLOOK") if is_running else _HEADER
+    print_table(console, header, rows, indent="  ")
 
 
 def _describe_weights(weights: Object) -> str:

@@ -117,7 +117,8 @@ def _find_status(item: Object) -> tuple[Piece, str, str]:
         tone = Tone.WARNING if _TONES[state] is Tone.BUSY and is_trouble else _TONES[state]
         return _sign(tone, state), str(rollout.get("reason") or reason), told
     if ready.get("status") == "True":
-        return _sign(Tone.GOOD, reason), reason, message
+        is_moving = find_condition(item, "Reconciling").get("status") == "True"
+        return _sign(Tone.BUSY if is_moving else Tone.GOOD, reason), reason, message
     if find_condition(item, "Stalled").get("status") == "True":
         return _sign(Tone.BAD, reason), reason, message
     return _sign(Tone.WARNING if is_trouble else Tone.BUSY, reason), reason, message
@@ -143,7 +144,7 @@ def _render_position(item: Object, now: datetime) -> Iterator[Line]:
         weight += f", observed {format_share(weights['observed'])}"
     parts.append(weight)
     if rollout.get("stepStartedAt"):
-        parts.append(f"since {age_of(rollout['stepStartedAt'], now)}")
+        parts.append(f"for {age_of(rollout['stepStartedAt'], now)}")
     yield Line((Piece(GAP.join(parts)),))
 
 
@@ -168,7 +169,9 @@ def _render_revisions(item: Object, pods: Sequence[Object], now: datetime) -> It
 def _revision_row(item: Object, revision: Object, branch: str, now: datetime) -> tuple[Piece, ...]:
     weights = _rollout_of(item).get("weights") or {}
     role = str(revision.get("role") or "")
-    share = weights.get("programmed", 0) if weights else None
+    share = None
+    if (item.get("status") or {}).get("canaryRevision"):
+        share = int(weights.get("programmed", 0))  # absent where it is 0
     if share is not None and role == "Stable":
         share = 1_000_000 - share
     began = revision.get("verifiedAt")
