@@ -200,6 +200,7 @@ def rolling(item: Object, state: str = "Observing", **rollout: Any) -> Object:
     """The same object, a quarter of its requests on their way to a new revision."""
     item = serving(item)
     status = item["status"]
+    item["spec"]["rollout"] = {"strategy": "Canary"}
     status["canaryRevision"] = "9e02bb22cc"
     status["display"] |= {"canary": "9e02", "weightPercent": "25", "step": "2/4"}
     status["rollout"] = {

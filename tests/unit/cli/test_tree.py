@@ -54,7 +54,6 @@ def tones(lines: list[Line]) -> dict[str, Tone]:
 
 def test_a_canary_in_progress() -> None:
     item = fake.rolling(fake.model("penguins"))
-    item["spec"]["rollout"] = {"strategy": "Canary"}
     assert (
         draw(item, PODS)
         == """\
@@ -87,7 +86,7 @@ def test_one_that_waits_says_what_to_do() -> None:
     assert head == [
         "penguins   ॥ Paused   Revision 7c1f serves with 1 of 1 pods.",
         "→ `slipway promote` or `slipway abort`.",
-        "Rollout   step 2/4   weight 25 %, observed 24.1 %   for 60s",
+        "Canary   step 2/4   weight 25 %, observed 24.1 %   for 60s",
     ]
 
 
@@ -171,7 +170,7 @@ def test_trouble_on_the_way_is_seen() -> None:
     assert draw(item).splitlines()[:3] == [
         "penguins   ⚠ Preparing   It ends.",
         "→ Look at `slipway logs` for its last words; it is started again, ever more slowly.",
-        "Rollout   weight 0 %",
+        "Canary   weight 0 %",
     ]
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from slipway_operator.api import defaults
 from slipway_operator.api.reasons import REASONS
 from slipway_operator.shown.columns import find_condition
 from slipway_operator.shown.rollouts import (
@@ -136,7 +137,7 @@ def _render_position(item: Object, now: datetime) -> Iterator[Line]:
         return
     weights = rollout.get("weights") or {}
     asked = ((item.get("spec") or {}).get("rollout") or {}).get("strategy")
-    parts = [str(asked or "Rollout")]
+    parts = [str(asked or defaults.STRATEGY)]
     if step := (status.get("display") or {}).get("step"):
         parts.append(f"step {step}")
     weight = f"weight {format_share(weights.get('desired', 0))}"
