@@ -3,6 +3,7 @@
 It holds objects, answers as Kubernetes does, and plays a prepared story to whoever watches.
 """
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -54,6 +55,7 @@ class FakeServer:
             place="the fake",
             is_laptop=True,
             lost="Start it again.",
+            user="ada",
         )
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
@@ -69,6 +71,8 @@ class FakeServer:
             return httpx.Response(200, text="".join(f"{line}\n" for line in lines))
         if name is None:
             return self._list(request, plural, namespace)
+        if request.headers.get("content-type") == "application/merge-patch+json":
+            return self._merge(request, plural, str(namespace), name)
         if request.method == "PATCH":
             return httpx.Response(200, json=self.put(plural, json.loads(request.content)))
         item = self.objects.get((plural, namespace, name))
@@ -78,6 +82,17 @@ class FakeServer:
             del self.objects[plural, namespace, name]
             return httpx.Response(200, json={"kind": "Status", "status": "Success"})
         return httpx.Response(200, json=item)
+
+    def _merge(
+        self, request: httpx.Request, plural: str, namespace: str, name: str
+    ) -> httpx.Response:
+        """Annotations alone, which is all that the command patches."""
+        item = copy.deepcopy(self.objects[plural, namespace, name])
+        patch = json.loads(request.content)
+        assert patch.keys() == {"metadata"}
+        assert patch["metadata"].keys() == {"annotations"}
+        item["metadata"].setdefault("annotations", {}).update(patch["metadata"]["annotations"])
+        return httpx.Response(200, json=self.put(plural, item))
 
     def _list(self, request: httpx.Request, plural: str, namespace: str | None) -> httpx.Response:
         items = [
@@ -179,6 +194,68 @@ def serving(item: Object, url: str = "http://127.0.0.1:8080") -> Object:
         },
     }
     return item
+
+
+def rolling(item: Object, state: str = "Observing", **rollout: Any) -> Object:
+    """The same object, a quarter of its requests on their way to a new revision."""
+    item = serving(item)
+    status = item["status"]
+    item["spec"]["rollout"] = {"strategy": "Canary"}
+    status["canaryRevision"] = "9e02bb22cc"
+    status["display"] |= {"canary": "9e02", "weightPercent": "25", "step": "2/4"}
+    status["rollout"] = {
+        "attempt": 1,
+        "state": state,
+        "stepIndex": 1,
+        "startedAt": CREATED,
+        "stepStartedAt": "2026-01-02T03:05:25Z",
+        "weights": {"desired": 250_000, "programmed": 250_000, "observed": 241_300},
+        **rollout,
+    }
+    status["revisions"] = [
+        {"hash": "7c1f00aa11", "role": "Stable", "ready": 2, "desired": 2, "verifiedAt": CREATED},
+        {"hash": "9e02bb22cc", "role": "Canary", "ready": 1, "desired": 2},
+    ]
+    status["analysis"] = {
+        "verdict": "Insufficient",
+        "at": "2026-01-02T03:06:13Z",
+        "metrics": [
+            {
+                "name": "errors",
+                "verdict": "Insufficient",
+                "evidence": "0.4",
+                "threshold": "100",
+                "canary": {"n": 310, "bad": 1},
+                "stable": {"n": 5890, "bad": 24},
+                "etaSeconds": 142,
+            },
+            {
+                "name": "latency",
+                "verdict": "Pass",
+                "evidence": "0.0",
+                "threshold": "100",
+                "canary": {"n": 310, "bad": 2},
+                "stable": {"n": 5890, "bad": 59},
+            },
+        ],
+    }
+    return item
+
+
+def answer_command(result: str, message: str) -> Callable[[Object], Object]:
+    """A step of a story: the operator answers the command that the object carries."""
+
+    def answer(item: Object) -> Object:
+        annotations = item["metadata"]["annotations"]
+        item["status"]["lastCommand"] = {
+            "id": annotations["slipway.dev/command-id"],
+            "by": annotations["slipway.dev/command-by"],
+            "result": result,
+            "message": message,
+        }
+        return item
+
+    return answer
 
 
 def failing(item: Object, reason: str, message: str) -> Object:

@@ -3,12 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from local_engine import LocalEngine, build_job, path_of, wait_until
+from slipway_operator.state.command import Command, read_command, render_command
 
 pytestmark = pytest.mark.engine
 Object = dict[str, Any]
@@ -176,6 +178,30 @@ def test_scale_and_labels_by_merge_patch(engine: LocalEngine) -> None:
     named = engine.http.get(MODELS, params={"fieldSelector": "metadata.name=none"}).json()
     assert named["items"] == []
     engine.delete(build_model("patched"))
+
+
+def test_a_command_is_a_merge_patch_of_annotations(engine: LocalEngine) -> None:
+    engine.apply(build_model("commanded")).raise_for_status()
+    before = engine.http.get(f"{MODELS}/commanded").json()
+    command = Command(
+        id="1",
+        verb="promote",
+        revision="9e02",
+        uid=before["metadata"]["uid"],
+        expires=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        by="ada",
+    )
+    engine.http.patch(
+        f"{MODELS}/commanded",
+        json={"metadata": {"annotations": render_command(command)}},
+        headers=MERGE,
+        params={"fieldManager": "slipway-cli"},
+    ).raise_for_status()
+    after = engine.http.get(f"{MODELS}/commanded").json()
+    assert read_command(after) == command
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    engine.delete(build_model("commanded"))
 
 
 def test_deletes_hold_their_preconditions(engine: LocalEngine) -> None:

@@ -141,6 +141,75 @@ def test_describe_of_a_failure_says_what_to_do(
     assert fake.run(server, monkeypatch, "describe", "nobody") == 3
 
 
+def test_describe_shows_a_rollout_and_its_evidence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = fake.FakeServer()
+    item = fake.rolling(
+        fake.model("penguins"), "Paused", paused="ApprovalNeeded", outcome="Aborted"
+    )
+    item["status"]["lastCommand"] = {
+        "id": "1", "by": "ada", "result": "Refused", "message": "It waits for approval.",
+    }  # fmt: skip
+    server.put("modeldeployments", item)
+    assert fake.run(server, monkeypatch, "describe", "penguins") == 0
+    said = capsys.readouterr().out
+    lines = said[said.index("\nRollout:") : said.index("\nEvents:")].splitlines()
+    assert lines[1:6] == [
+        "Rollout:",
+        "  State:         Paused",
+        "  Revision:      9e02bb22cc",
+        "  Step:          2/4",
+        "  Weight:        25 % asked for, 25 % programmed, 24.1 % observed",
+    ]
+    assert lines[6].startswith("  Started:       2026-01-02T03:04:05Z (")
+    assert lines[7].startswith("  This step:     2026-01-02T03:05:25Z (")
+    assert lines[8:12] == [
+        "  Paused:        ApprovalNeeded",
+        "  What to do:    `slipway promote` or `slipway abort`.",
+        "  Last outcome:  Aborted",
+        "  Last command:  Refused, given by ada: It waits for approval.",
+    ]
+    assert lines[13].startswith("Analysis (as of ")
+    assert lines[14:] == [
+        "  METRIC    VERDICT        CANARY         STABLE           EVIDENCE   OUTLOOK",
+        "  errors    Insufficient   1 bad of 310   24 bad of 5890   0.4/100    passes any moment",
+        "  latency   Pass           2 bad of 310   59 bad of 5890   0.0/100    passed",
+    ]
+
+
+def test_describe_of_one_that_was_rolled_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = fake.FakeServer()
+    item = fake.serving(fake.model("penguins"))
+    server.put("modeldeployments", item)
+    assert fake.run(server, monkeypatch, "describe", "penguins") == 0
+    said = capsys.readouterr().out
+    assert "Rollout" not in said
+    assert "Analysis" not in said
+    item["status"]["rollout"] = {
+        "state": "RolledBack", "reason": "RolloutAborted", "message": "By command.",
+        "heldSince": fake.CREATED,
+    }  # fmt: skip
+    counts = {"n": 310, "bad": 12}
+    metric = {"name": "errors", "verdict": "Fail", "canary": counts, "evidence": "412"}
+    item["status"]["analysis"] = {"metrics": [metric]}
+    item["status"]["lastCommand"] = {"id": "1"}
+    assert fake.run(server, monkeypatch, "describe", "penguins") == 0
+    said = capsys.readouterr().out
+    for words in (
+        "State:         RolledBack", "Reason:        RolloutAborted", "Because:       By command.",
+        "What to do:    Change the model, or `slipway retry`.",
+        "Held since:    2026-01-02T03:04:05Z",
+        "Last command:  not answered",
+        "Analysis of the last rollout:\n",
+        "  METRIC   VERDICT   CANARY          STABLE       EVIDENCE\n"
+        "  errors   Fail      12 bad of 310   0 bad of 0   412/?\n",
+    ):  # fmt: skip
+        assert words in said
+
+
 def test_a_manifest_that_is_not_here_is_none(tmp_path: Path) -> None:
     address = layout(tmp_path)
     assert read_manifest(address) == MANIFEST

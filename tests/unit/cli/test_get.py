@@ -88,6 +88,16 @@ def test_watching_prints_a_row_for_each_change(
     assert "ModelNotFound" in lines[2]
 
 
+def test_a_canary_in_progress_fills_its_columns(
+    server: fake.FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.put("modeldeployments", fake.rolling(fake.model("penguins")))
+    assert fake.run(server, monkeypatch, "get", "-o", "wide") == 0
+    header, row = capsys.readouterr().out.splitlines()
+    for title, cell in (("STABLE", "7c1f"), ("CANARY", "9e02"), ("WEIGHT", "25"), ("STEP", "2/4")):
+        assert row[header.index(title) :].split()[0] == cell
+
+
 def _soon() -> float:
     import time
 
@@ -129,6 +139,18 @@ def test_pods_and_events_have_columns_of_their_own(
     server.put("pods", pod)
     assert fake.run(server, monkeypatch, "get", "pods") == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["p", "1/1", "Running", "2"]
+
+
+def test_jobs_and_routes_have_columns_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = fake.FakeServer()
+    server.put("jobs", {"metadata": {"name": "j"}, "status": {"succeeded": 1}})
+    server.put("httproutes", {"metadata": {"name": "r"}, "spec": {"hostnames": ["a.b", "c.d"]}})
+    assert fake.run(server, monkeypatch, "get", "jobs") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["j", "1/1"]
+    assert fake.run(server, monkeypatch, "get", "route") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["r", "a.b,c.d"]
 
 
 def test_printed_columns_are_closed_sets() -> None:

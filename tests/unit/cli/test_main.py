@@ -15,7 +15,7 @@ from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
 
 VERBS = {
     "up", "down", "kubeconfig", "apply", "get", "describe", "delete", "logs", "predict", "convert",
-    "check", "push", "version",
+    "check", "push", "version", "promote", "abort", "pause", "resume", "retry", "history",
 }  # fmt: skip
 HEAVY = {"httpx", "yaml", "rich", "kubernetes", "starlette", "psutil", "msgspec", "asyncio"}
 
@@ -139,7 +139,7 @@ def test_a_kubeconfig_names_the_cluster(
     file = tmp_path / "config"
     file.write_text(KUBECONFIG)
     client = target.connect(data=None, context=None, kubeconfig=file, namespace=None)
-    assert (client.namespace, client.is_laptop) == ("team", False)
+    assert (client.namespace, client.is_laptop, client.user) == ("team", False, "u")
     assert client._http.headers["authorization"] == "Bearer hush"
     assert "context one" in client.place
     assert "hush" not in client.place

@@ -32,14 +32,23 @@ class Client:
     """Reads and writes objects. Every method raises CliError with a sentence and a next step."""
 
     def __init__(
-        self, *, http: httpx.Client, namespace: str, place: str, is_laptop: bool, lost: str
+        self,
+        *,
+        http: httpx.Client,
+        namespace: str,
+        place: str,
+        is_laptop: bool,
+        lost: str,
+        user: str | None = None,
     ) -> None:
-        """`place` names the target in messages; `lost` says what to do when it is gone."""
+        """`place` names the target in messages; `lost` says what to do when it is gone; `user` is
+        who gives commands, as far as that is known."""
         self._http = http
         self._lost = lost
         self.namespace = namespace
         self.place = place
         self.is_laptop = is_laptop
+        self.user = user
 
     def list(
         self, kind: Kind, *, namespace: str | None, selector: str | None = None
@@ -74,6 +83,19 @@ class Client:
             headers={"Content-Type": "application/apply-patch+yaml"},
         )
 
+    def annotate(
+        self, kind: Kind, *, namespace: str, name: str, annotations: Mapping[str, str]
+    ) -> Object:
+        """Set annotations by one merge patch; nothing else of the object is touched."""
+        return self._ask(
+            "PATCH",
+            kind.path(namespace=namespace, name=name),
+            f'annotate {kind.full_name} "{name}"',
+            params={"fieldManager": FIELD_MANAGER},
+            content=json.dumps({"metadata": {"annotations": dict(annotations)}}).encode(),
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
+
     def delete(self, kind: Kind, *, namespace: str, name: str) -> None:
         """Delete one object; what it owns goes with it."""
         path = kind.path(namespace=namespace, name=name)
@@ -84,9 +106,10 @@ class Client:
     ) -> Iterator[Change]:
         """The objects as they are now, then every change, until `deadline` (monotonic seconds).
 
-        Survives ends of the watch by listing again; an object already shown is not repeated.
+        Survives ends of the watch by listing again; an object already shown is not repeated, and
+        one that was deleted meanwhile is told as deleted.
         """
-        seen: dict[str, str] = {}
+        seen: dict[str, Object] = {}
         while time.monotonic() < deadline:
             items, version = self.list(kind, namespace=namespace)
             gone = set(seen)
@@ -95,7 +118,7 @@ class Client:
                 if _is_news(seen, item, name):
                     yield Change(kind="MODIFIED", object=item)
             for uid in gone:
-                del seen[uid]
+                yield Change(kind="DELETED", object=seen.pop(uid))
             for change in self._watch(kind, namespace, version, deadline):
                 if change.kind == "DELETED":
                     if seen.pop(change.object["metadata"]["uid"], None) is not None:
@@ -166,15 +189,13 @@ class Client:
         )
 
 
-def _is_news(seen: dict[str, str], item: Object, name: str | None) -> bool:
+def _is_news(seen: dict[str, Object], item: Object, name: str | None) -> bool:
     meta = item["metadata"]
     if name is not None and meta["name"] != name:
         return False
-    version = str(meta.get("resourceVersion", ""))
-    if seen.get(meta["uid"]) == version:
-        return False
-    seen[meta["uid"]] = version
-    return True
+    known = seen.get(meta["uid"])
+    seen[meta["uid"]] = item
+    return known is None or known["metadata"].get("resourceVersion") != meta.get("resourceVersion")
 
 
 def _endless(read: float | None = None) -> httpx.Timeout:

@@ -59,6 +59,7 @@ def connect_cluster(
         place=f"the cluster at {settings.host} (context {current['name']})",
         is_laptop=False,
         lost="Check that the cluster is up and that this machine reaches it.",
+        user=current["context"].get("user"),
     )
 
 

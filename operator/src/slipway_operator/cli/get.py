@@ -1,4 +1,7 @@
-"""`slipway get`: one line an object, as kubectl shows it; `-w` goes on as things change."""
+"""`slipway get`: one line an object, as kubectl shows it; `-w` goes on as things change.
+
+One ModelDeployment that is watched on a terminal is a tree, drawn anew with each change.
+"""
 
 from typing import Annotated
 
@@ -28,7 +31,15 @@ def get(
     *,
     first: KindOrName = None,
     second: Name = None,
-    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on with every change.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "-w",
+            "--watch",
+            help="Go on with every change; one ModelDeployment on a terminal: its revisions, pods "
+            "and evidence, live.",
+        ),
+    ] = False,
     output: OutputFormat = None,
     namespace: Namespace = None,
     all_namespaces: AllNamespaces = False,
@@ -42,6 +53,12 @@ def get(
 
     kind, name = parse_reference(first, second)
     client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
+    if watch and name is not None and output is None and _is_live(kind):
+        from slipway_operator.cli.live import watch_tree
+        from slipway_operator.cli.screen import standard_output
+
+        watch_tree(standard_output(), client, name, deadline=FOREVER)
+        return
     if watch:
         _watch(client, kind, name, output, all_namespaces)
         return
@@ -52,6 +69,15 @@ def get(
         items, _ = client.list(kind, namespace=scope)
         items.sort(key=_place)
     _print(client, kind, items, output, all_namespaces, single=name is not None)
+
+
+def _is_live(kind: "Kind") -> bool:
+    """Whether it can be drawn again and again: only where lines can be taken back."""
+    from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
+    from slipway_operator.cli.screen import standard_output
+
+    console = standard_output()
+    return kind is MODEL_DEPLOYMENT and console.is_terminal and not console.is_dumb_terminal
 
 
 def _place(item: "Object") -> tuple[str, str]:

@@ -16,11 +16,13 @@ from slipway_operator.cli import (
     describe,
     down,
     get,
+    history,
     kubeconfig,
     logs,
     model_file,
     predict,
     push,
+    rollout,
     up,
     version,
 )
@@ -51,6 +53,9 @@ def make_app(*, laptop: bool) -> typer.Typer:
     app.command()(apply.apply)
     app.command()(get.get)
     app.command()(describe.describe)
+    for verb in rollout.VERBS:
+        app.command()(verb)
+    app.command()(history.history)
     app.command()(delete.delete)
     app.command()(logs.logs)
     app.command()(predict.predict)

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from slipway_operator.cli.build_steps import list_steps
 from slipway_operator.cli.contract_table import print_columns
+from slipway_operator.cli.rollout_portrait import print_analysis, print_rollout
 from slipway_operator.cli.screen import print_table
+from slipway_operator.cli.sections import on_one_line, print_line, print_title
 from slipway_operator.cli.story import (
     advice,
     describe_parity,
@@ -20,7 +21,6 @@ from slipway_operator.shown.columns import find_condition, last_seen
 from slipway_operator.shown.words import age_of, count, format_number, format_seconds, read_time
 
 Object = Mapping[str, Any]
-LABEL_WIDTH = 14
 SHOWN_EVENTS = 20
 
 
@@ -41,43 +41,45 @@ def print_portrait(
     _print_conditions(console, item, now)
     _print_contract(console, item, manifest)
     _print_revisions(console, item, now)
+    print_rollout(console, item, now)
+    print_analysis(console, item, now)
     _print_events(console, item, events, now)
 
 
 def _print_head(console: Console, item: Object, now: datetime) -> None:
     meta, status = item["metadata"], item.get("status") or {}
     ready = find_condition(item, "Ready")
-    _line(console, "Name", meta["name"])
-    _line(console, "Namespace", meta.get("namespace"))
+    print_line(console, "Name", meta["name"])
+    print_line(console, "Namespace", meta.get("namespace"))
     created = meta.get("creationTimestamp")
-    _line(console, "Created", f"{created} ({age_of(created, now)} ago)")
-    _line(console, "Generation", _generation(item))
-    _line(console, "URL", status.get("url"))
+    print_line(console, "Created", f"{created} ({age_of(created, now)} ago)")
+    print_line(console, "Generation", _generation(item))
+    print_line(console, "URL", status.get("url"))
     for title, key in (("In cluster", "inCluster"), ("gRPC", "grpc")):
-        _line(console, title, (status.get("addresses") or {}).get(key))
+        print_line(console, title, (status.get("addresses") or {}).get(key))
     since = f" for {age_of(status['since'], now)}" if status.get("since") else ""
-    _line(console, "Ready", f"{ready.get('status', 'Unknown')}, {ready.get('reason')}{since}")
-    _line(console, "", _on_one_line(ready.get("message")))
+    print_line(console, "Ready", f"{ready.get('status', 'Unknown')}, {ready.get('reason')}{since}")
+    print_line(console, "", on_one_line(ready.get("message")))
     if ready.get("status") != "True":
-        _line(console, "What to do", advice(str(ready.get("reason"))))
+        print_line(console, "What to do", advice(str(ready.get("reason"))))
 
 
 def _print_model(console: Console, item: Object, manifest: Object | None) -> None:
     status, asked = item.get("status") or {}, (item.get("spec") or {}).get("model") or {}
     found, report = status.get("model") or {}, report_of(item)
-    _title(console, "Model")
-    _line(console, "  URI", asked.get("uri"))
-    _line(console, "  Digest", found.get("digest"))
-    _line(console, "  Samples", (asked.get("samples") or {}).get("uri"))
-    _line(console, "  Format", found.get("format"))
-    _line(console, "  Estimator", report.get("estimator"))
-    _line(console, "  Task", report.get("task"))
-    _line(console, "  Runtime", describe_runtime(item))
+    print_title(console, "Model")
+    print_line(console, "  URI", asked.get("uri"))
+    print_line(console, "  Digest", found.get("digest"))
+    print_line(console, "  Samples", (asked.get("samples") or {}).get("uri"))
+    print_line(console, "  Format", found.get("format"))
+    print_line(console, "  Estimator", report.get("estimator"))
+    print_line(console, "  Task", report.get("task"))
+    print_line(console, "  Runtime", describe_runtime(item))
     trained = ((manifest or {}).get("model") or {}).get("trainingVersions") or {}
-    _line(console, "  Trained with", ", ".join(f"{k} {v}" for k, v in trained.items()))
+    print_line(console, "  Trained with", ", ".join(f"{k} {v}" for k, v in trained.items()))
     sandbox = (manifest or {}).get("sandbox") or {}
-    _line(console, "  Opened inside", ", ".join(sandbox.get("enforced") or []))
-    _line(console, "  Lacking", ", ".join(sandbox.get("missing") or []))
+    print_line(console, "  Opened inside", ", ".join(sandbox.get("enforced") or []))
+    print_line(console, "  Lacking", ", ".join(sandbox.get("missing") or []))
 
 
 def _print_build(console: Console, item: Object, pods: Sequence[Object], now: datetime) -> None:
@@ -86,20 +88,22 @@ def _print_build(console: Console, item: Object, pods: Sequence[Object], now: da
         return
     report = report_of(item)
     started, finished = read_time(build.get("startedAt")), read_time(build.get("finishedAt"))
-    _title(console, "Build")
-    _line(console, "  Hash", build.get("hash"))
-    _line(console, "  Stage", build.get("stage"))
-    _line(console, "  Attempt", build.get("attempt"))
+    print_title(console, "Build")
+    print_line(console, "  Hash", build.get("hash"))
+    print_line(console, "  Stage", build.get("stage"))
+    print_line(console, "  Attempt", build.get("attempt"))
     if started is not None:
-        _line(console, "  Started", f"{build['startedAt']} ({age_of(build['startedAt'], now)} ago)")
+        print_line(
+            console, "  Started", f"{build['startedAt']} ({age_of(build['startedAt'], now)} ago)"
+        )
     if started is not None and finished is not None and finished >= started:
-        _line(console, "  Took", format_seconds((finished - started).total_seconds()))
-    _line(console, "  Artifact", build.get("artifact"))
+        print_line(console, "  Took", format_seconds((finished - started).total_seconds()))
+    print_line(console, "  Artifact", build.get("artifact"))
     if report and not report.get("ok"):
-        _line(console, "  Failed in", f"{report.get('step')}: {report.get('reason')}")
+        print_line(console, "  Failed in", f"{report.get('step')}: {report.get('reason')}")
         if report.get("message") != find_condition(item, "Ready").get("message"):
-            _line(console, "", report.get("message"))
-            _line(console, "  What to do", advice(str(report.get("reason"))))
+            print_line(console, "", report.get("message"))
+            print_line(console, "  What to do", advice(str(report.get("reason"))))
     steps = list_steps(pods, build=build.get("hash"))
     if steps:
         print_table(console, ["STEP", "STARTED", "TOOK", "RESULT"], steps, indent="  ")
@@ -109,15 +113,15 @@ def _print_parity(console: Console, item: Object, manifest: Object | None) -> No
     parity = (manifest or {}).get("parity") or report_of(item).get("parity")
     if not parity:
         return
-    _title(console, "Parity with the original")
-    _line(console, "  Verdict", describe_parity(parity))
+    print_title(console, "Parity with the original")
+    print_line(console, "  Verdict", describe_parity(parity))
     if parity.get("sampleRows") is not None:
         samples = count(parity["sampleRows"], "sample row")
         probes = count(parity.get("probeRows") or 0, "probe")
-        _line(console, "  Rows", f"{samples}, {probes} made from the model")
+        print_line(console, "  Rows", f"{samples}, {probes} made from the model")
     tolerance = parity.get("tolerance") or {}
     if tolerance:
-        _line(
+        print_line(
             console,
             "  Tolerance",
             f"absolute {format_number(tolerance.get('absolute'))}, "
@@ -131,19 +135,19 @@ def _print_parity(console: Console, item: Object, manifest: Object | None) -> No
             + (f" ({each['detail']})" if each.get("detail") else "")
             for each in attempts
         ]
-        _line(console, "  Attempts", tried[0])
+        print_line(console, "  Attempts", tried[0])
         for each in tried[1:]:
-            _line(console, "", each)
+            print_line(console, "", each)
 
 
 def _print_conditions(console: Console, item: Object, now: datetime) -> None:
     conditions = (item.get("status") or {}).get("conditions") or []
     if not conditions:
         return
-    _title(console, "Conditions")
+    print_title(console, "Conditions")
     rows, told = [], dict[str, str]()
     for each in conditions:
-        kind, message = str(each.get("type", "")), _on_one_line(each.get("message"))
+        kind, message = str(each.get("type", "")), on_one_line(each.get("message"))
         first = told.setdefault(message, kind)
         rows.append(
             [
@@ -162,11 +166,13 @@ def _print_contract(console: Console, item: Object, manifest: Object | None) -> 
     if not columns:
         summary = (item.get("status") or {}).get("contract") or {}
         if summary:
-            _title(console, "Contract")
+            print_title(console, "Contract")
             known = summary.get("categorical", 0)
-            _line(console, "  Columns", f"{summary.get('columns')}, {known} with known categories")
+            print_line(
+                console, "  Columns", f"{summary.get('columns')}, {known} with known categories"
+            )
         return
-    _title(console, "Contract (read out of the model)")
+    print_title(console, "Contract (read out of the model)")
     stated = (item.get("spec") or {}).get("contract") or {}
     print_columns(console, columns, rules=stated.get("rules") or [])
     console.print(f"  Where no rule is stated: {stated.get('onViolation') or 'Warn'}.")
@@ -176,7 +182,7 @@ def _print_revisions(console: Console, item: Object, now: datetime) -> None:
     revisions = (item.get("status") or {}).get("revisions") or []
     if not revisions:
         return
-    _title(console, "Revisions")
+    print_title(console, "Revisions")
     rows = [
         [
             str(each.get("hash", "")),
@@ -199,7 +205,7 @@ def _print_events(console: Console, item: Object, events: Sequence[Object], now:
         for event in events
         if (event.get("regarding") or event.get("involvedObject") or {}).get("uid") == uid
     ]
-    _title(console, "Events")
+    print_title(console, "Events")
     if not ours:
         console.print("  none")
         return
@@ -212,7 +218,7 @@ def _print_events(console: Console, item: Object, events: Sequence[Object], now:
             str(event.get("type", "")),
             str(event.get("reason", "")),
             str(event.get("count") or (event.get("series") or {}).get("count") or 1),
-            _on_one_line(event.get("note") or event.get("message")),
+            on_one_line(event.get("note") or event.get("message")),
         ]
         for event in ours[-SHOWN_EVENTS:]
     ]
@@ -223,19 +229,3 @@ def _generation(item: Object) -> str:
     wanted = item["metadata"].get("generation", 0)
     seen = (item.get("status") or {}).get("observedGeneration", 0)
     return str(wanted) if wanted == seen else f"{wanted} (status speaks of {seen})"
-
-
-def _on_one_line(text: object) -> str:
-    return " ".join(str(text or "").split())
-
-
-def _title(console: Console, text: str) -> None:
-    console.print(Text(f"\n{text}:", style="bold"))
-
-
-def _line(console: Console, title: str, value: object) -> None:
-    """A labelled line; nothing at all when there is no value."""
-    if value is None or value == "":
-        return
-    label = f"{title}:" if title else ""
-    console.print(f"{label:<{LABEL_WIDTH + 2}} {value}")

@@ -1,5 +1,6 @@
 """Where a command goes: the laptop engine, unless a cluster is asked for."""
 
+import getpass
 import os
 from pathlib import Path
 
@@ -59,4 +60,13 @@ def connect_laptop(*, data: Path | None, namespace: str | None) -> Client:
         place=f"the laptop engine at {engine.url}",
         is_laptop=True,
         lost="The engine has stopped; `slipway up` starts it again where it was.",
+        user=_find_user(),
     )
+
+
+def _find_user() -> str | None:
+    """Who is logged in; None: this machine has no name for them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

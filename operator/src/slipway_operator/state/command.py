@@ -31,7 +31,8 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command. `revision` is the revision that whoever gave it saw on its way."""
+    """One command. `revision` is the revision that whoever gave it saw on its way; without one a
+    retry means what the spec asks for."""
 
     id: str
     verb: str

@@ -37,11 +37,12 @@ def hear(
         refusal = _explain(command, before=before, asked=asked, is_paused_by_spec=is_paused_by_spec)
     if refusal is not None:
         return None, Answer(id=command.id, by=command.by, result=REFUSED, message=refusal)
+    meant = command.revision or (asked.revision if asked else "")
     return Verb(command.verb), Answer(
         id=command.id,
         by=command.by,
         result=ACCEPTED,
-        message=f"{command.verb} of revision {command.revision[:SHOWN]}.",
+        message=f"{command.verb} of revision {meant[:SHOWN]}.",
     )
 
 
@@ -54,7 +55,8 @@ def _explain(
         rejected = before.rejected_digests
         if not is_rejected(asked, stable=before.stable_revision, rejected=rejected):
             return "There is nothing to try again: what the spec asks for was not rolled back."
-        return _compare(command, asked.revision if asked else "")
+        # Without one it means what the spec asks for: the status does not say which that is.
+        return _compare(command, asked.revision if asked else "") if command.revision else None
     rollout = before.rollout or RolloutStatus()
     running = before.canary_revision
     if running is None or rollout.state in ENDED:
