@@ -225,8 +225,8 @@ def rolling(item: Object, state: str = "Observing", **rollout: Any) -> Object:
                 "verdict": "Insufficient",
                 "evidence": "0.4",
                 "threshold": "100",
-                "canary": {"n": 310, "bad": 1},
-                "stable": {"n": 5890, "bad": 24},
+                "canary": {"total": 310, "bad": 1},
+                "stable": {"total": 5890, "bad": 24},
                 "etaSeconds": 142,
             },
             {
@@ -234,8 +234,8 @@ def rolling(item: Object, state: str = "Observing", **rollout: Any) -> Object:
                 "verdict": "Pass",
                 "evidence": "0.0",
                 "threshold": "100",
-                "canary": {"n": 310, "bad": 2},
-                "stable": {"n": 5890, "bad": 59},
+                "canary": {"total": 310, "bad": 2},
+                "stable": {"total": 5890, "bad": 59},
             },
         ],
     }

@@ -192,7 +192,7 @@ def test_describe_of_one_that_was_rolled_back(
         "state": "RolledBack", "reason": "RolloutAborted", "message": "By command.",
         "heldSince": fake.CREATED,
     }  # fmt: skip
-    counts = {"n": 310, "bad": 12}
+    counts = {"total": 310, "bad": 12}
     metric = {"name": "errors", "verdict": "Fail", "canary": counts, "evidence": "412"}
     item["status"]["analysis"] = {"metrics": [metric]}
     item["status"]["lastCommand"] = {"id": "1"}

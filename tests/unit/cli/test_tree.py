@@ -200,7 +200,7 @@ def test_shares_and_rates() -> None:
     assert [format_share(share) for share in shares] == [
         "", "0 %", "0 %", "0.25 %", "5 %", "12.3 %", "99.98 %", "100 %",
     ]  # fmt: skip
-    assert [format_rate(each) for each in (None, {"n": 0}, {"n": 8}, {"n": 8, "bad": 1})] == [
+    assert [format_rate(each) for each in (None, {"total": 0}, {"total": 8}, {"total": 8, "bad": 1})] == [
         "–", "–", "0.00 %", "12.50 %",
     ]  # fmt: skip
 

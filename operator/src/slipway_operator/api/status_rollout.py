@@ -81,7 +81,7 @@ class RolloutStatus(Part, frozen=True, kw_only=True):
 
 
 class Counts(Part, frozen=True, kw_only=True):
-    n: Annotated[Counter, doc("Requests.")]
+    total: Annotated[Counter, doc("Requests, or rows.")]
     bad: Annotated[Counter, doc("Bad ones among them.")]
 
 

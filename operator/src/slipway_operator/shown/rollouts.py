@@ -48,7 +48,7 @@ def format_share(millionths: int | None) -> str:
 
 def format_rate(counts: Object | None) -> str:
     """The share of bad requests: `0.39 %`; `–` where there were none."""
-    number = int((counts or {}).get("n") or 0)
+    number = int((counts or {}).get("total") or 0)
     if number == 0:
         return "–"
     return f"{int((counts or {}).get('bad') or 0) / number * 100:.2f} %"

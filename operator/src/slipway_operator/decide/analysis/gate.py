@@ -174,8 +174,8 @@ def judge(
         verdict=verdict,
         evidence=_render_log(trial.log_against(gate.rule)),
         threshold=f"{1 / false_abort:.0f}",
-        canary=ShownCounts(n=trial.canary.n, bad=trial.canary.bad),
-        stable=ShownCounts(n=trial.stable.n, bad=trial.stable.bad),
+        canary=ShownCounts(total=trial.canary.n, bad=trial.canary.bad),
+        stable=ShownCounts(total=trial.stable.n, bad=trial.stable.bad),
         estimate=_render_rate(trial.canary),
         eta_seconds=None if eta is None or eta > _MOST_SECONDS else math.ceil(eta),
         cursor=dump_trial(trial),
@@ -202,12 +202,12 @@ def compare(evidence: MetricEvidence) -> str:
     """The comparison as words.
 
     >>> compare(MetricEvidence(name="errors", verdict=Verdict.FAIL, evidence="412",
-    ...     threshold="100", canary=ShownCounts(n=310, bad=12), stable=ShownCounts(n=5890, bad=9)))
+    ...     threshold="100", canary=ShownCounts(total=310, bad=12), stable=ShownCounts(total=5890, bad=9)))
     'canary 12 of 310 against stable 9 of 5890, evidence 412 of 100'
     """
-    nothing = ShownCounts(n=0, bad=0)
+    nothing = ShownCounts(total=0, bad=0)
     ours, theirs = evidence.canary or nothing, evidence.stable or nothing
     return (
-        f"canary {ours.bad} of {ours.n} against stable {theirs.bad} of {theirs.n}, "
+        f"canary {ours.bad} of {ours.total} against stable {theirs.bad} of {theirs.total}, "
         f"evidence {evidence.evidence} of {evidence.threshold}"
     )
