@@ -34,9 +34,14 @@ class Story:
         self.before = user.wait(name, is_true("UpToDate"))
         self.old = self.before["status"]["stableRevision"]
 
-    def ask(self, path: Path, **spec: Any) -> None:
+    def ask(self, path: Path, *, timeout_seconds: int = 10) -> None:
+        # Aborted revisions stay for a while, and the node is a small one.
+        serving = {
+            "resources": {"requests": {"cpu": "20m"}},
+            "timeoutSeconds": timeout_seconds,
+        }
         document = self.user.document(
-            self.name, path, model={"runtime": "Native"}, rollout=self.rollout, **spec
+            self.name, path, model={"runtime": "Native"}, rollout=self.rollout, serving=serving
         )
         assert self.user.apply(document).code == 0
 
@@ -125,7 +130,7 @@ def test_a_bad_model_is_taken_back_with_the_numbers(
         # Of the requests of one country, those that met the new revision, and no other.
         assert 0 < len(load.failed) < len(load.answers) * 0.05
         # It is the same model, so another edit does not try it again.
-        story.ask(bad, serving={"timeoutSeconds": 7})
+        story.ask(bad, timeout_seconds=7)
         again = user.wait(name, has_reason("AnalysisFailed"))
         assert state_of(again) == "RolledBack"
     else:

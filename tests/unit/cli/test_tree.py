@@ -200,9 +200,8 @@ def test_shares_and_rates() -> None:
     assert [format_share(share) for share in shares] == [
         "", "0 %", "0 %", "0.25 %", "5 %", "12.3 %", "99.98 %", "100 %",
     ]  # fmt: skip
-    assert [format_rate(each) for each in (None, {"total": 0}, {"total": 8}, {"total": 8, "bad": 1})] == [
-        "–", "–", "0.00 %", "12.50 %",
-    ]  # fmt: skip
+    counts = (None, {"total": 0}, {"total": 8}, {"total": 8, "bad": 1})
+    assert [format_rate(each) for each in counts] == ["–", "–", "0.00 %", "12.50 %"]
 
 
 @pytest.mark.parametrize(

@@ -102,4 +102,4 @@ def _describe_time(moment: str | None, now: datetime) -> str:
 def _describe_counts(counts: Object | None) -> str:
     """`12 bad of 310`."""
     found = counts or {}
-    return f"{found.get('bad', 0)} bad of {found.get('n', 0)}"
+    return f"{found.get('bad', 0)} bad of {found.get('total', 0)}"

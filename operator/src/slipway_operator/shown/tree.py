@@ -248,7 +248,7 @@ def _metric_row(metric: Object, *, at: str | None, now: datetime) -> tuple[Piece
     return (
         Piece(str(metric.get("name"))),
         _sign(tone, f"{format_rate(ours)} vs {format_rate(theirs)}"),
-        Piece(f"n={ours.get('n', 0)}/{theirs.get('n', 0)}"),
+        Piece(f"n={ours.get('total', 0)}/{theirs.get('total', 0)}"),
         Piece(f"evidence {evidence}" if evidence else ""),
         Piece(describe_outlook(metric, at=at, now=now)),
     )

@@ -201,8 +201,9 @@ def _render_rate(counts: Counts) -> str | None:
 def compare(evidence: MetricEvidence) -> str:
     """The comparison as words.
 
-    >>> compare(MetricEvidence(name="errors", verdict=Verdict.FAIL, evidence="412",
-    ...     threshold="100", canary=ShownCounts(total=310, bad=12), stable=ShownCounts(total=5890, bad=9)))
+    >>> compare(MetricEvidence(name="errors", verdict=Verdict.FAIL,
+    ...     evidence="412", threshold="100", canary=ShownCounts(total=310, bad=12),
+    ...     stable=ShownCounts(total=5890, bad=9)))
     'canary 12 of 310 against stable 9 of 5890, evidence 412 of 100'
     """
     nothing = ShownCounts(total=0, bad=0)
