@@ -35,7 +35,7 @@ def look(*, warns: tuple[str, ...] = (), spec: Analysis | None = None, **books: 
     ledger = replace(Ledger(rollout="r"), **books)
     gates = [
         Gate(name=name, type=MetricType.ERROR_RATE, rule=RULE, is_gating=name not in warns)
-        for name in (ledger.trials or {"a": None})
+        for name in (ledger.trials or {"a": Trial()})
     ]
     return assess(ledger, gates=gates, spec=spec or Analysis(), now=NOW)
 
@@ -57,14 +57,16 @@ def look(*, warns: tuple[str, ...] = (), spec: Analysis | None = None, **books: 
 def test_the_worst_verdict_counts(
     trials: dict[str, Trial], warns: tuple[str, ...], unread: bool, verdict: str, passed: bool
 ) -> None:
-    since = {"unread_since": NOW, "unread": 'pod "p": gone'} if unread else {}
+    since: dict[str, Any] = {}
+    if unread:
+        since = {"unread_since": NOW, "unread": 'pod "p": gone'}
     found = look(warns=warns, trials=trials, **since)
     assert (found.shown.verdict, found.passed) == (Verdict(verdict), passed)
     assert found.shown.at == "2026-03-04T09:00:00Z"
     assert (found.failed is not None) == (verdict == "Fail")
     assert found.unread_since == (NOW if unread else None)
     assert found.unread == ('pod "p": gone' if unread else "")
-    assert [one.name for one in found.shown.metrics] == list(trials or {"a": None})
+    assert [one.name for one in found.shown.metrics] == list(trials or {"a": Trial()})
 
 
 def test_the_first_metric_that_failed_is_told_with_its_counts() -> None:

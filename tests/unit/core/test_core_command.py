@@ -18,7 +18,7 @@ from slipway_operator.state.revision import BuildResult, Snapshot
 NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 STABLE, CANARY = "aaaa111111", "bbbb222222"
 DIGEST = "sha256:" + "2" * 64
-GIVEN = {
+GIVEN: dict[str, Any] = {
     "id": "c1",
     "verb": "pause",
     "revision": CANARY,
