@@ -1,56 +1,9 @@
 """A rollout with steps, from the first share to all requests or back, in a cluster in memory."""
 
-from typing import Any
-
 import pytest
 
-from core_cluster import Behaviour, Cluster, laptop_settings
-
-NAME = "penguins"
-OLD, NEW, OTHER = (f"file:///m/{name}.joblib" for name in ("old", "new", "other"))
-PER_SECOND = 100
-
-
-def begin(
-    *, new: Behaviour | None = None, rollout: dict[str, Any] | None = None, old: Any = None
-) -> Cluster:
-    """A model that serves, and a new one asked for."""
-    cluster = Cluster(settings=laptop_settings())
-    cluster.behaviours = {
-        OLD: old or Behaviour(digest="sha256:" + "1" * 64),
-        NEW: new or Behaviour(digest="sha256:" + "2" * 64),
-        OTHER: Behaviour(digest="sha256:" + "3" * 64),
-    }
-    ask(cluster, OLD, rollout)
-    cluster.settle(NAME)
-    ask(cluster, NEW, rollout)
-    return cluster
-
-
-def ask(cluster: Cluster, uri: str, rollout: dict[str, Any] | None = None) -> None:
-    strategy = {"strategy": "Canary"} | (rollout or {})
-    cluster.submit(NAME, {"model": {"uri": uri}, "rollout": strategy})
-
-
-def live(cluster: Cluster, seconds: int, *, per_second: int = PER_SECOND) -> list[tuple[str, ...]]:
-    """Time passes, requests come; the states with their weights, as they were gone through."""
-    seen: list[tuple[str, ...]] = []
-    for _ in range(0, seconds, 2):
-        cluster.serve(per_second * 2)
-        cluster.reconcile(NAME)
-        cluster.tick()
-        cluster.wait(2)
-        status = cluster.status(NAME)
-        now = (status["rollout"]["state"], status["display"].get("weightPercent", ""))
-        if not seen or seen[-1] != now:
-            seen.append(now)
-    return seen
-
-
-def stable_uri(cluster: Cluster) -> str:
-    status = cluster.status(NAME)
-    digest = next(r["model"] for r in status["revisions"] if r["hash"] == status["stableRevision"])
-    return next(uri for uri, one in cluster.behaviours.items() if one.digest == digest)
+from core_cluster import Behaviour
+from core_rollouts import NAME, NEW, OLD, begin, live, stable_uri
 
 
 def test_a_good_one_takes_every_step() -> None:

@@ -202,7 +202,7 @@ def _render_revision(
     if verified_at is None and _weigh(account.slots, revision) > LEAST:
         verified_at = render_instant(account.now)
     retired_at = account.retired_at.get(revision)
-    gone = retired_at is not None
+    is_wanted = role is not Role.PREVIOUS
     return Revision(
         hash=revision,
         role=role,
@@ -210,9 +210,9 @@ def _render_revision(
         artifact=build.artifact if build else None,
         runtime=build.runtime if build else None,
         ready=state.ready if state else 0,
-        desired=(state.desired if state else 0)
-        if gone
-        else account.autoscaled.get(revision, account.replicas),
+        desired=account.autoscaled.get(revision, account.replicas)
+        if is_wanted
+        else (state.desired if state else 0),
         verified_at=verified_at,
         retired_at=render_instant(retired_at) if retired_at else None,
     )

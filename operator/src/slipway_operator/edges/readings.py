@@ -29,6 +29,7 @@ _SECONDS: Final = 1.5
 _MOST_BYTES: Final = 1 << 20
 _AT_ONCE: Final = 64
 _LEAST_APART: Final = timedelta(seconds=1)  # a look for another reason is no tick
+_OK: Final = 200
 _SERVER_ERROR: Final = 500
 
 
@@ -59,8 +60,9 @@ async def _read(
     """What one pod has counted, or why that is not known."""
     async with turns:
         try:
-            async with session.get(f"http://{source.address}{PATH_METRICS}") as response:
-                if not response.ok:
+            url = f"http://{source.address}{PATH_METRICS}"
+            async with session.get(url, allow_redirects=False) as response:
+                if response.status != _OK:
                     return f"it answered {response.status}"
                 body = await response.content.read(_MOST_BYTES + 1)
                 while not response.content.at_eof() and len(body) <= _MOST_BYTES:

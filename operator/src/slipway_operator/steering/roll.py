@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slipway_operator.api.spec_rollout import Rollout as RolloutSpec
+from slipway_operator.api.status_rollout import Analysis, RolloutStatus
 from slipway_operator.api.status_rollout import Command as Answer
 from slipway_operator.decide.analysis.assessment import Assessment, assess
 from slipway_operator.decide.analysis.gate import list_gates
@@ -21,6 +22,7 @@ from slipway_operator.decide.rollout.machine import decide_rollout
 from slipway_operator.decide.rollout.path import Path, lay_path
 from slipway_operator.decide.rollout.scene import Course, Scene
 from slipway_operator.decide.traffic import TrafficDecision, decide_traffic
+from slipway_operator.state.instants import read_instant
 from slipway_operator.state.readings import Readings
 from slipway_operator.state.revision import RevisionState, Snapshot
 from slipway_operator.state.slots import MILLION
@@ -91,10 +93,12 @@ def roll(
 ) -> Rolled:
     """Everything about the rollout that the route's next step needs."""
     path = lay_path(spec)
+    is_lost = world.before.observed_generation == 0
     verb, answer = hear(
         world.command,
         before=world.before,
-        last_id=world.route.last_command if world.route else None,
+        # What the route was told in a pass whose status was not written is heard again.
+        last_id=world.route.last_command if world.route and is_lost else None,
         asked=asked,
         is_paused_by_spec=spec.paused,
         uid=world.owner.uid,
@@ -175,7 +179,8 @@ def _gather(
         return None, None
     name = f"{world.owner.uid}/{canary}/{rollout.attempt}"
     if ledger is None or ledger.rollout != name:
-        ledger = open_ledger(name, analysis=world.before.analysis, step=rollout.step_index)
+        step = rollout.step_index if _is_of_step(world.before.analysis, rollout) else None
+        ledger = open_ledger(name, analysis=world.before.analysis, step=step)
     ledger = begin_step(ledger, step=rollout.step_index)
     gates = list_gates(spec.analysis)
     if readings is not None:
@@ -191,3 +196,10 @@ def _gather(
             weight=weight if 0 < weight < MILLION else None,
         )
     return ledger, assess(ledger, gates=gates, spec=spec.analysis, now=world.now)
+
+
+def _is_of_step(analysis: Analysis | None, rollout: RolloutStatus) -> bool:
+    """Whether the evidence in the status is of the step: what ended a step is written with it."""
+    at = read_instant(analysis.at) if analysis else None
+    began = read_instant(rollout.step_started_at)
+    return at is not None and began is not None and at > began

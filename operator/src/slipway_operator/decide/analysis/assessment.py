@@ -27,6 +27,7 @@ class Assessment:
         failed: the words of the gating metric that failed.
         passed: whether every gating metric passed.
         errors: requests and failures of the step.
+        is_idle: whether the stable had no request in the step, as far as the books go back.
         guardrail: which guardrail is broken, as words.
         crowded: the canary's share of the requests where it gets more than the route says, in
             millionths.
@@ -37,6 +38,7 @@ class Assessment:
     failed: str | None
     passed: bool
     errors: Pair
+    is_idle: bool
     guardrail: str | None
     crowded: int | None
     unread_since: datetime | None
@@ -69,6 +71,10 @@ def assess(
         failed=None if failed is None else _describe(failed),
         passed=passed,
         errors=ledger.errors,
+        # A restart keeps the trials alone.
+        is_idle=not (
+            ledger.errors.stable.n or any(one.step_stable.n for one in ledger.trials.values())
+        ),
         guardrail=_find_guardrail(ledger.errors, spec.guardrails),
         crowded=_find_crowd(ledger),
         unread_since=ledger.unread_since,

@@ -53,8 +53,11 @@ class Ledger:
     unread: str = ""
 
 
-def open_ledger(rollout: str, *, analysis: Analysis | None, step: int) -> Ledger:
-    """The books of an attempt that nobody has at hand: anew, or as far as the status kept them."""
+def open_ledger(rollout: str, *, analysis: Analysis | None, step: int | None) -> Ledger:
+    """The books of an attempt that nobody has at hand: anew, or as far as the status kept them.
+
+    `step`: the step of what it kept; None: an earlier one.
+    """
     if analysis is None:
         return Ledger(rollout=rollout)
     found = {
@@ -62,7 +65,7 @@ def open_ledger(rollout: str, *, analysis: Analysis | None, step: int) -> Ledger
         for metric in analysis.metrics
         if metric.cursor is not None and (trial := load_trial(metric.cursor)) is not None
     }
-    return Ledger(rollout=rollout, step=step, trials=found)
+    return Ledger(rollout=rollout, step=-1 if step is None else step, trials=found)
 
 
 def begin_step(ledger: Ledger, *, step: int) -> Ledger:

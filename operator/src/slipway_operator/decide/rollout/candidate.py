@@ -40,12 +40,14 @@ def choose_candidate(scene: Scene, rejected: Collection[str]) -> str | None:
 def _is_queued(scene: Scene, rejected: Collection[str]) -> bool:
     """Whether what is asked for waits until the rollout before it has ended."""
     running, asked = scene.before.canary_revision, scene.asked
-    if scene.spec.on_new_revision is not OnNewRevision.QUEUE or running is None or asked is None:
+    if scene.spec.on_new_revision is not OnNewRevision.QUEUE or running is None:
         return False
+    # None: it is being built, and waits as well.
+    wanted = asked.revision if asked else None
     state = scene.states.get(running)
     return (
-        running not in (asked.revision, scene.stable)
-        and asked.revision != scene.stable
+        running not in (wanted, scene.stable)
+        and wanted != scene.stable
         and scene.rollout.state not in ENDED
         and state is not None
         and state.snapshot is not None

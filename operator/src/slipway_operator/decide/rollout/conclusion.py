@@ -81,7 +81,8 @@ def conclude_rollout(ending: Ending) -> Conclusion:
         )
     now = render_instant(ending.now)
     step_started_at = rollout.step_started_at
-    if state is not previous.state and state not in _OBSERVED:
+    is_new = rollout.step_index != previous.step_index
+    if is_new or (state is not previous.state and state not in _OBSERVED):
         step_started_at = now
     return Conclusion(
         canary=canary,
@@ -136,9 +137,16 @@ def _find_outcome(ending: Ending, *, canary: str | None) -> Outcome | None:
         return Outcome.FAST_PROMOTED if ending.course.is_fast else Outcome.PROMOTED
     if last is None or last == canary:
         return None
-    if ending.course.is_rejected:
+    if ending.course.is_rejected or _is_aborting(ending):
         return Outcome.ABORTED
     return Outcome.ROLLED_BACK if ending.asked == ending.stable else Outcome.SUPERSEDED
+
+
+def _is_aborting(ending: Ending) -> bool:
+    """Whether it failed while what the spec asks for waited for it. What is taken back because the
+    spec says so has no reason."""
+    both = ending.before.rollout, ending.course.rollout
+    return any(one and one.state is RolloutState.ABORTING and one.reason for one in both)
 
 
 def _extend_history(ending: Ending, *, outcome: Outcome | None) -> tuple[HistoryEntry, ...]:
@@ -150,7 +158,9 @@ def _extend_history(ending: Ending, *, outcome: Outcome | None) -> tuple[History
     entry = HistoryEntry(
         revision=(ending.stable if promoted else before.canary_revision) or "",
         outcome=outcome,
-        reason=rollout.reason if outcome is Outcome.ABORTED else None,
+        reason=ending.course.rollout.reason or rollout.reason
+        if outcome is Outcome.ABORTED
+        else None,
         started_at=rollout.started_at,
         finished_at=render_instant(ending.now),
     )

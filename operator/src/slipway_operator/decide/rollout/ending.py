@@ -33,9 +33,7 @@ def find_cause(scene: Scene, candidate: str, position: RolloutStatus) -> tuple[s
 
 def _find_dead(scene: Scene, candidate: str) -> tuple[str, str] | None:
     """Pods that had requests and do not come back."""
-    health = scene.health.get(candidate)
-    if health is None:
-        return None
+    health = scene.health[candidate]
     crashes = health.reason in _DEAD and scene.spec.analysis.guardrails.crash_loop
     if crashes or (health.overdue and not health.answers):
         return health.reason, health.message

@@ -13,6 +13,7 @@ from slipway_operator.state.revision import Snapshot
 
 ACCEPTED: Final = "Accepted"
 REFUSED: Final = "Refused"
+_GOES_ON: Final = frozenset({Verb.PROMOTE, Verb.PROMOTE_FULL, Verb.RESUME})
 
 
 def hear(
@@ -30,7 +31,9 @@ def hear(
     Each id is answered once. `last_id`: the id that the route remembers where the status was lost.
     """
     known = before.last_command
-    if command is None or command.id in (known.id if known else None, last_id):
+    if known is None and last_id is not None:
+        known = Answer(id=last_id)
+    if command is None or (known is not None and command.id == known.id):
         return None, known
     refusal = command.explain_refusal(uid=uid, now=now)
     if refusal is None:
@@ -63,16 +66,15 @@ def _explain(
         return "No rollout is running."
     if (moved := _compare(command, running)) is not None:
         return moved
+    if is_paused_by_spec and verb in _GOES_ON:
+        return "It is paused by spec.rollout.paused. Set that to false."
     has_begun = rollout.weights is not None and rollout.weights.desired > 0
     if verb is Verb.PROMOTE and not has_begun and rollout.paused is None:
         return "Its pods are not ready yet, so there is no step to leave."
-    if verb is Verb.RESUME:
-        if is_paused_by_spec:
-            return "It is paused by spec.rollout.paused. Set that to false."
-        if rollout.paused == "ApprovalNeeded":
-            return "It waits for approval. Use promote."
-        if rollout.paused is None:
-            return "It is not paused."
+    if verb is Verb.RESUME and rollout.paused == "ApprovalNeeded":
+        return "It waits for approval. Use promote."
+    if verb is Verb.RESUME and rollout.paused is None:
+        return "It is not paused."
     return None
 
 

@@ -34,14 +34,6 @@ def decide_rollout(scene: Scene) -> Course:
     if scene.stable is None:
         return _begin_first(scene, candidate, rejected)
     position = find_position(scene, candidate)
-    others = list_slots(scene) - {scene.stable, candidate}
-    if others:
-        return Course(
-            candidate=candidate,
-            goal=Goal(base=scene.stable),
-            rollout=msgspec.structs.replace(position, state=RolloutState.SUPERSEDING),
-            rejected=rejected,
-        )
     cause = find_cause(scene, candidate, position)
     if cause is not None:
         return abort(scene, candidate, position, rejected, cause=cause)
@@ -53,14 +45,15 @@ def _stay(scene: Scene, rejected: tuple[str, ...]) -> Course:
     """Everything goes to the stable revision, whatever was under way."""
     before = scene.rollout
     refused = is_rejected(scene.asked, stable=scene.stable, rejected=rejected)
+    keeps = refused or before.state is RolloutState.ABORTING
     rollout = RolloutStatus(
         attempt=before.attempt,
         state=before.state,
         step_index=before.step_index if refused else 0,
         started_at=before.started_at,
         step_started_at=before.step_started_at,
-        reason=before.reason if refused else None,
-        message=before.message if refused else None,
+        reason=before.reason if keeps else None,
+        message=before.message if keeps else None,
         outcome=before.outcome,
     )
     return Course(
@@ -91,6 +84,13 @@ def _go_on(
     if scene.verb is Verb.PROMOTE_FULL or not stops or is_known_good(scene, candidate):
         position = go_to(position, index=len(stops))
     position = hear_pause(scene, position)
+    if list_slots(scene) - {scene.stable, candidate}:
+        return Course(
+            candidate=candidate,
+            goal=Goal(base=scene.stable),
+            rollout=msgspec.structs.replace(position, state=RolloutState.SUPERSEDING),
+            rejected=rejected,
+        )
     if has_weight(position):
         standing = _move(scene, candidate, enter(scene, position))
     else:
@@ -110,15 +110,20 @@ def _go_on(
 
 def _prepare(scene: Scene, candidate: str, position: RolloutStatus) -> RolloutStatus:
     """Until every pod is there nothing is sent to it."""
-    stops, index = scene.path.stops, position.step_index
-    if candidate not in scene.complete:
-        return position
-    if scene.verb is Verb.PROMOTE and position.paused is not None:
+    position = msgspec.structs.replace(position, state=RolloutState.PREPARING)
+    if scene.verb is Verb.PROMOTE:
         waits = position.paused == "ApprovalNeeded"
-        position = go_to(position, index=index + 1 if waits else index)
-    elif index < len(stops) and stops[index].approval and position.paused is None:
+        position = go_to(position, index=position.step_index + 1 if waits else position.step_index)
+    if candidate not in scene.complete or position.paused is not None:
+        return position
+    if _needs_approval(scene, position):
         return msgspec.structs.replace(position, paused="ApprovalNeeded")
-    return position if position.paused is not None else enter(scene, position)
+    return enter(scene, position)
+
+
+def _needs_approval(scene: Scene, position: RolloutStatus) -> bool:
+    stops, index = scene.path.stops, position.step_index
+    return index < len(stops) and stops[index].approval
 
 
 def _move(scene: Scene, candidate: str, position: RolloutStatus) -> Standing:

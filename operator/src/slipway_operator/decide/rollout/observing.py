@@ -34,13 +34,16 @@ def is_over(scene: Scene, position: RolloutStatus) -> bool:
 
 def hear_pause(scene: Scene, position: RolloutStatus) -> RolloutStatus:
     """Pausing and going on, by command or by the spec."""
-    is_by_spec = position.paused == "PausedBySpec"
-    if scene.spec.paused and position.paused is None:
-        return msgspec.structs.replace(position, paused="PausedBySpec", held_since=None)
-    if scene.verb is Verb.PAUSE and position.paused is None:
-        return msgspec.structs.replace(position, paused="Paused", held_since=None)
-    resumes = scene.verb is Verb.RESUME and position.paused != "ApprovalNeeded"
-    if (is_by_spec and not scene.spec.paused) or (resumes and not scene.spec.paused):
+    if position.paused is None and (scene.spec.paused or scene.verb is Verb.PAUSE):
+        return msgspec.structs.replace(
+            position,
+            paused="PausedBySpec" if scene.spec.paused else "Paused",
+            held_since=None,
+            reason=None,
+            message=None,
+        )
+    is_let_go = position.paused == "PausedBySpec" and not scene.spec.paused
+    if is_let_go or scene.verb is Verb.RESUME:
         return msgspec.structs.replace(
             position,
             paused=None,
@@ -169,7 +172,7 @@ def choose_policy(scene: Scene) -> OnInconclusive:
     evidence, policy = scene.evidence, scene.spec.analysis.on_inconclusive
     if policy is not None:
         return policy
-    is_idle = evidence is not None and evidence.errors.stable.n == 0
+    is_idle = evidence is not None and evidence.is_idle
     return OnInconclusive.PROCEED if is_idle else OnInconclusive.PAUSE
 
 
