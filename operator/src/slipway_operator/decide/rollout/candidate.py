@@ -40,12 +40,14 @@ def choose_candidate(scene: Scene, rejected: Collection[str]) -> str | None:
 def _is_queued(scene: Scene, rejected: Collection[str]) -> bool:
     """Whether what is asked for waits until the rollout before it has ended."""
     running, asked = scene.before.canary_revision, scene.asked
-    if scene.spec.on_new_revision is not OnNewRevision.QUEUE or running is None or asked is None:
+    if scene.spec.on_new_revision is not OnNewRevision.QUEUE or running is None:
+        return False
+    # One that is still being built waits as well.
+    if asked is not None and asked.revision in (running, scene.stable):
         return False
     state = scene.states.get(running)
     return (
-        running not in (asked.revision, scene.stable)
-        and asked.revision != scene.stable
+        running != scene.stable
         and scene.rollout.state not in ENDED
         and state is not None
         and state.snapshot is not None

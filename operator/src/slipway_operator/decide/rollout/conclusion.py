@@ -132,11 +132,12 @@ def _find_outcome(ending: Ending, *, canary: str | None) -> Outcome | None:
     # With the status lost nothing is known to have ended just now.
     if before.observed_generation == 0:
         return None
-    if before.stable_revision != ending.stable:
+    if ending.stable is not None and before.stable_revision != ending.stable:
         return Outcome.FAST_PROMOTED if ending.course.is_fast else Outcome.PROMOTED
     if last is None or last == canary:
         return None
-    if ending.course.is_rejected:
+    models = {row.hash: row.model for row in before.revisions}
+    if last in ending.course.rejected or models.get(last) in ending.course.rejected:
         return Outcome.ABORTED
     return Outcome.ROLLED_BACK if ending.asked == ending.stable else Outcome.SUPERSEDED
 

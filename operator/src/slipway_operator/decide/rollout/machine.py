@@ -34,17 +34,17 @@ def decide_rollout(scene: Scene) -> Course:
     if scene.stable is None:
         return _begin_first(scene, candidate, rejected)
     position = find_position(scene, candidate)
-    others = list_slots(scene) - {scene.stable, candidate}
-    if others:
+    cause = find_cause(scene, candidate, position)
+    if cause is not None:
+        return abort(scene, candidate, position, rejected, cause=cause)
+    if list_slots(scene) - {scene.stable, candidate}:
+        position = _hear(scene, candidate, position)
         return Course(
             candidate=candidate,
             goal=Goal(base=scene.stable),
             rollout=msgspec.structs.replace(position, state=RolloutState.SUPERSEDING),
             rejected=rejected,
         )
-    cause = find_cause(scene, candidate, position)
-    if cause is not None:
-        return abort(scene, candidate, position, rejected, cause=cause)
     course = _go_on(scene, candidate, position, rejected)
     return replace(course, is_fast=bool(scene.path.stops) and is_known_good(scene, candidate))
 
@@ -87,10 +87,7 @@ def _begin_first(scene: Scene, candidate: str, rejected: tuple[str, ...]) -> Cou
 def _go_on(
     scene: Scene, candidate: str, position: RolloutStatus, rejected: tuple[str, ...]
 ) -> Course:
-    stops = scene.path.stops
-    if scene.verb is Verb.PROMOTE_FULL or not stops or is_known_good(scene, candidate):
-        position = go_to(position, index=len(stops))
-    position = hear_pause(scene, position)
+    position = _hear(scene, candidate, position)
     if has_weight(position):
         standing = _move(scene, candidate, enter(scene, position))
     else:
@@ -108,15 +105,24 @@ def _go_on(
     )
 
 
+def _hear(scene: Scene, candidate: str, position: RolloutStatus) -> RolloutStatus:
+    """What a command or the spec says about the steps."""
+    stops = scene.path.stops
+    if scene.verb is Verb.PROMOTE_FULL or not stops or is_known_good(scene, candidate):
+        position = go_to(position, index=len(stops))
+    return hear_pause(scene, position)
+
+
 def _prepare(scene: Scene, candidate: str, position: RolloutStatus) -> RolloutStatus:
     """Until every pod is there nothing is sent to it."""
     stops, index = scene.path.stops, position.step_index
-    if candidate not in scene.complete:
-        return position
     if scene.verb is Verb.PROMOTE and position.paused is not None:
         waits = position.paused == "ApprovalNeeded"
         position = go_to(position, index=index + 1 if waits else index)
-    elif index < len(stops) and stops[index].approval and position.paused is None:
+        index = position.step_index
+    if candidate not in scene.complete:
+        return position
+    if index < len(stops) and stops[index].approval and position.paused is None:
         return msgspec.structs.replace(position, paused="ApprovalNeeded")
     return position if position.paused is not None else enter(scene, position)
 

@@ -169,7 +169,7 @@ def choose_policy(scene: Scene) -> OnInconclusive:
     evidence, policy = scene.evidence, scene.spec.analysis.on_inconclusive
     if policy is not None:
         return policy
-    is_idle = evidence is not None and evidence.errors.stable.n == 0
+    is_idle = evidence is not None and evidence.is_idle
     return OnInconclusive.PROCEED if is_idle else OnInconclusive.PAUSE
 
 
