@@ -124,6 +124,13 @@ class Rollouts(RuleBasedStateMachine):
         self.world.ask(name)
         self.world.live(2 * ticks)
 
+    @rule(name=st.sampled_from(GOOD), ticks=st.sampled_from([10, 14, 20, 40]))
+    def another_good_one(self, name: str, ticks: int) -> None:
+        """All is well for a while, so that a rollout gets far."""
+        self.recovery()
+        self.world.ask(name)
+        self.world.live(2 * ticks)
+
     @rule()
     def revert(self) -> None:
         name = self.world.name_of(self.world.stable)

@@ -148,10 +148,12 @@ def _extend_history(ending: Ending, *, outcome: Outcome | None) -> tuple[History
         return before.history
     promoted = outcome in (Outcome.PROMOTED, Outcome.FAST_PROMOTED)
     rollout = before.rollout or RolloutStatus()
+    # One without requests is out in the very pass that ends it.
+    reason = ending.course.rollout.reason or rollout.reason
     entry = HistoryEntry(
         revision=(ending.stable if promoted else before.canary_revision) or "",
         outcome=outcome,
-        reason=rollout.reason if outcome is Outcome.ABORTED else None,
+        reason=reason if outcome is Outcome.ABORTED else None,
         started_at=rollout.started_at,
         finished_at=render_instant(ending.now),
     )
