@@ -79,8 +79,14 @@ class Rollouts(RuleBasedStateMachine):
             self.world.know(name, behaviour)
         self.went_back = False
 
-    @initialize(path=st.sampled_from(PATHS[:2]), queues=st.booleans())
-    def begin(self, path: list[dict[str, Any]], queues: bool) -> None:
+    @initialize(
+        path=st.sampled_from(PATHS[:2]),
+        queues=st.booleans(),
+        name=st.sampled_from([GOOD[1], GOOD[1], "errors", "slow"]),
+        ticks=st.sampled_from([8, 10, 14, 20]),
+    )
+    def begin(self, path: list[dict[str, Any]], queues: bool, name: str, ticks: int) -> None:
+        """One serves, and another one is on its way."""
         on_new = "Queue" if queues else "Supersede"
         self.world.ask(
             GOOD[0],
@@ -90,6 +96,8 @@ class Rollouts(RuleBasedStateMachine):
             warmUp={"requests": 10, "seconds": 2},
         )
         self.world.live(60, until="Stable")
+        self.world.ask(name)
+        self.world.live(2 * ticks)
 
     # ── time ─────────────────────────────────────────────────────────────────────────────
     @rule(ticks=st.sampled_from([1, 2, 4, 8, 16]))
