@@ -235,6 +235,24 @@ class Rollouts(RuleBasedStateMachine):
         if again:
             self.world.go()
 
+    @precondition(lambda self: self._is_running())
+    @rule(index=st.sampled_from([0, 1, 2]))
+    def abort_with_a_lost_write(self, index: int) -> None:
+        canary = self.world.canary
+        given = self.world.command(Verb.ABORT)
+        self.world.go(fail_at=index)
+        self.operator_restarts()
+        self.world.live(12)
+        assert self.world.status["lastCommand"]["id"] == given
+        assert self.world.answer[0] == "Accepted"
+        assert self.world.see().route.get(canary or "", 0) <= 1
+
+    def _is_running(self) -> bool:
+        world = self.world
+        ended = {"Pending", "Initializing", "Stable", "Draining", "RolledBack", "Aborting"}
+        known = {world.canary, world.status.get("stableRevision")}
+        return None not in known and world.state not in ended
+
     @rule()
     def operator_restarts(self) -> None:
         self.world.cluster.ledger = None
@@ -309,5 +327,5 @@ class Rollouts(RuleBasedStateMachine):
 def test_rollouts_keep_their_rules_whatever_happens() -> None:
     run_state_machine_as_test(
         Rollouts,
-        settings=settings(max_examples=16, stateful_step_count=25, deadline=None, derandomize=True),
+        settings=settings(max_examples=14, stateful_step_count=25, deadline=None, derandomize=True),
     )
