@@ -13,6 +13,17 @@ import pytest
 from behaviour_laptop import Laptop
 from behaviour_terminal import Terminal
 
+# Pods tell their counts to the system's namespace; here the operator runs outside the cluster.
+METRICS_FROM_OUTSIDE = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "metrics-from-outside"},
+    "spec": {
+        "podSelector": {"matchLabels": {"slipway.dev/component": "serve"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": [{"port": 9090, "protocol": "TCP"}]}],
+    },
+}
 ON_CLUSTER = os.environ.get("SLIPWAY_TEST_PLACE", "laptop") == "cluster"
 if ON_CLUSTER:
     from cluster_fixtures import cluster, images, registry
@@ -49,6 +60,7 @@ def user(
         with running_operator(cluster, tmp_path_factory.mktemp("operator"), **config):
             place = OnCluster(namespace=made, registry=registry)
             place.start()
+            made.apply(METRICS_FROM_OUTSIDE)
             yield place
 
 

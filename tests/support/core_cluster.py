@@ -121,6 +121,7 @@ class Cluster:
     plans: int = 0
     ledger: Ledger | None = None
     counted: dict[str, float] = field(default_factory=dict)  # requests of a pod, by uid
+    reachable: set[str] = field(default_factory=set)  # Services that may still get requests
 
     # ── what a user does ─────────────────────────────────────────────────────────────────
     def submit(self, name: str, spec: Json) -> None:
@@ -335,6 +336,7 @@ class Cluster:
         for backend in backends:
             assert backend["weight"] > 0, "weight 0 was written"
             assert ("Service", backend["name"]) in self.objects, f"no Service {backend['name']}"
+            self.reachable.add(backend["name"])
         self.route_log.append(tuple(read_slots(route)))
 
     def _carry_out(self, action: Delete) -> None:
@@ -351,7 +353,7 @@ class Cluster:
             return
         named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
         assert action.name not in named, f"{action.kind} {action.name} is in a slot"
-        assert self._is_confirmed(route), "the gateway may still send requests there"
+        assert action.name not in self.reachable, "the gateway may still send requests there"
 
     def _is_confirmed(self, route: Json) -> bool:
         parents = route.get("status", {}).get("parents", [])
@@ -394,6 +396,7 @@ class Cluster:
     def confirm_route(self, route: Json) -> None:
         route["metadata"]["annotations"]["slipway.dev/address"] = "127.0.0.1:8080"
         backends = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
+        self.reachable = {ref["name"] for ref in backends}
         resolved = all(("Service", ref["name"]) in self.objects for ref in backends)
         route["status"] = {
             "parents": [

@@ -1,7 +1,9 @@
 """Golden stories: what they hold, how they are read and written. A story is a pair of YAML files.
 
 `NAME.in.yaml`: `about`, `settings` (laptop | cluster), `now`, `model` (the ModelDeployment),
-`observed` (`objects`, `absentSecrets`, `allowedHosts`, `hostHolders`). `NAME.out.yaml`: the plan.
+`observed` (`objects`, `absentSecrets`, `allowedHosts`, `hostHolders`, `readings`). `NAME.out.yaml`:
+the plan. `readings` are looks at the pods' counts, `at` a time each; those before the last one are
+of the passes before, in which nothing else was to be seen: they make the books of a rollout.
 """
 
 from collections.abc import Mapping
@@ -11,9 +13,12 @@ from typing import Any
 
 import yaml
 
+from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.plan import Apply, Plan, make_plan
 from slipway_operator.settings import Settings
+from slipway_operator.state.instants import render_instant
 from slipway_operator.state.observed import Observed
+from slipway_operator.state.readings import Reading, Readings, Source
 
 STORIES = Path(__file__).parent.parent / "golden" / "stories"
 SETTINGS = {
@@ -44,6 +49,17 @@ def render_yaml(value: Any) -> str:
 
 
 def plan_story(story: Mapping[str, Any]) -> Plan:
+    now = datetime.fromisoformat(story["now"])
+    looks = [_read_look(look) for look in story["observed"].get("readings", ())]
+    ledger = None
+    for look in looks[:-1]:
+        ledger = _plan(story, now=look.at, readings=look, ledger=ledger).ledger
+    return _plan(story, now=now, readings=looks[-1] if looks else None, ledger=ledger)
+
+
+def _plan(
+    story: Mapping[str, Any], *, now: datetime, readings: Readings | None, ledger: Ledger | None
+) -> Plan:
     observed = story["observed"]
     return make_plan(
         asked=story["model"],
@@ -52,10 +68,62 @@ def plan_story(story: Mapping[str, Any]) -> Plan:
             absent_secrets=frozenset(observed["absentSecrets"]),
             allowed_hosts=tuple(observed.get("allowedHosts", ())),
             host_holders=observed.get("hostHolders", {}),
+            readings=readings,
         ),
         settings=SETTINGS[story["settings"]],
-        now=datetime.fromisoformat(story["now"]),
+        now=now,
+        ledger=ledger,
     )
+
+
+def _read_look(look: Mapping[str, Any]) -> Readings:
+    return Readings(
+        at=datetime.fromisoformat(look["at"]),
+        found=tuple(
+            (
+                Source(
+                    pod=one["pod"],
+                    uid=one["uid"],
+                    revision=one["revision"],
+                    address="10.1.0.9:9090",
+                    ready_since=datetime.fromisoformat(one["readySince"]),
+                ),
+                Reading(
+                    requests=one["requests"],
+                    errors=one["errors"],
+                    latency=tuple((bound, number) for bound, number in one["latency"]),
+                    rows=one["rows"],
+                    violations=one["violations"],
+                    refused=one["refused"],
+                ),
+            )
+            for one in look["pods"]
+        ),
+        unread=look["unread"],
+    )
+
+
+def render_look(readings: Readings) -> dict[str, Any]:
+    """The other way round, for whoever writes a story."""
+    return {
+        "at": render_instant(readings.at),
+        "pods": [
+            {
+                "pod": source.pod,
+                "uid": source.uid,
+                "revision": source.revision,
+                "readySince": render_instant(source.ready_since),
+                "requests": reading.requests,
+                "errors": reading.errors,
+                "latency": [list(pair) for pair in reading.latency],
+                "rows": reading.rows,
+                "violations": reading.violations,
+                "refused": reading.refused,
+            }
+            for source, reading in readings.found
+        ],
+        "unread": dict(readings.unread),
+    }
 
 
 def render_plan(plan: Plan) -> dict[str, Any]:

@@ -249,11 +249,14 @@ def _decide_verdicts(
         answering = world.slots.main.revision
     rollout = outcome.rollout
     is_tried = asked is not None and (rollout is None or not rollout.course.is_rejected)
+    # One that waits in the queue has no pods to tell of; the one before it has.
+    tried = rollout.course.candidate if rollout else None
+    tried = tried or (asked.revision if asked else None)
     verdicts = decide_verdicts(
         Situation(
             blocked=blocked,
             build=outcome.build,
-            asked=outcome.health[asked.revision] if asked and is_tried else None,
+            asked=outcome.health.get(tried) if tried and is_tried else None,
             answering=outcome.health.get(answering) if answering and outcome.stable else None,
             answering_revision=answering,
             asked_revision=asked.revision if asked else None,

@@ -125,9 +125,11 @@ def test_more_requests_than_the_route_says_are_told(
     assert look(split=split).crowded == crowded
 
 
-def test_the_stable_is_idle_as_long_as_nothing_speaks_of_a_request() -> None:
-    assert look().is_idle
-    assert look(trials={"a": GOOD.begin_step()}).is_idle
-    assert not look(trials={"a": GOOD}).is_idle
-    assert look(errors=Pair(canary=Counts(5))).is_idle
-    assert not look(errors=Pair(stable=Counts(1))).is_idle
+def test_a_step_is_idle_as_long_as_nothing_speaks_of_a_request() -> None:
+    assert look(seconds=60).is_idle
+    assert look(seconds=60, trials={"a": GOOD.begin_step()}).is_idle
+    assert not look(seconds=60, trials={"a": GOOD}).is_idle
+    assert not look(seconds=60, errors=Pair(canary=Counts(5))).is_idle
+    assert not look(seconds=60, errors=Pair(stable=Counts(1))).is_idle
+    # Nobody has looked yet.
+    assert not look().is_idle

@@ -199,14 +199,17 @@ def test_nothing_seen_is_told_as_such() -> None:
     assert told.verdict is Verdict.INSUFFICIENT
     assert (told.name, told.evidence, told.threshold) == ("errors", "1.0", "100")
     assert (told.estimate, told.eta_seconds) == (None, None)
-    assert told.canary == told.stable == ShownCounts()
+    assert told.canary == told.stable == ShownCounts(total=0, bad=0)
 
 
 def test_counts_estimate_and_cursor_are_told() -> None:
     trial = lead(Counts(20, 1), Counts(180, 2), 2)
     told = tell(trial)
     assert told.verdict is Verdict.INSUFFICIENT
-    assert (told.canary, told.stable) == (ShownCounts(n=40, bad=2), ShownCounts(n=360, bad=4))
+    assert (told.canary, told.stable) == (
+        ShownCounts(total=40, bad=2),
+        ShownCounts(total=360, bad=4),
+    )
     assert told.estimate == "0.0500"
     assert told.cursor is not None
     kept = load_trial(told.cursor)
@@ -254,5 +257,7 @@ def test_a_failure_is_told_with_its_evidence() -> None:
 
 
 def test_what_was_never_told_compares_as_nothing() -> None:
-    words = compare(MetricEvidence(name="errors", evidence="1.0", threshold="100"))
+    words = compare(
+        MetricEvidence(name="errors", verdict=Verdict.INSUFFICIENT, evidence="1.0", threshold="100")
+    )
     assert words == "canary 0 of 0 against stable 0 of 0, evidence 1.0 of 100"

@@ -9,7 +9,7 @@ import pytest
 
 from slipway_operator.api.spec_rollout import Analysis as AnalysisSpec
 from slipway_operator.api.spec_rollout import WarmUp
-from slipway_operator.api.status_rollout import Analysis, MetricEvidence
+from slipway_operator.api.status_rollout import Analysis, MetricEvidence, Verdict
 from slipway_operator.decide.analysis.cursor import dump_trial
 from slipway_operator.decide.analysis.gate import list_gates
 from slipway_operator.decide.analysis.ledger import Ledger, Pair, begin_step, open_ledger, take
@@ -252,11 +252,14 @@ def test_a_step_begins_with_what_speaks_against_the_canary_and_nothing_for_it() 
 
 def keep(trial: Trial) -> Analysis:
     return Analysis(
+        verdict=Verdict.INSUFFICIENT,
         metrics=(
-            MetricEvidence(name="errors", cursor=dump_trial(trial)),
-            MetricEvidence(name="latency", cursor="another version's"),
-            MetricEvidence(name="violations"),
-        )
+            MetricEvidence(name="errors", verdict=Verdict.INSUFFICIENT, cursor=dump_trial(trial)),
+            MetricEvidence(
+                name="latency", verdict=Verdict.INSUFFICIENT, cursor="another version's"
+            ),
+            MetricEvidence(name="violations", verdict=Verdict.INSUFFICIENT),
+        ),
     )
 
 

@@ -51,7 +51,7 @@ def run(*, state: str = "Observing", weight: int = 50_000, paused: str | None = 
         stable_revision=STABLE,
         canary_revision=CANARY,
         rollout=RolloutStatus(
-            state=RolloutState(state), weights=Weights(desired=weight), paused=paused
+            state=RolloutState(state), weights=Weights(desired=weight, programmed=0), paused=paused
         ),
     )
 
@@ -183,7 +183,7 @@ def test_without_a_rollout_there_is_nothing_to_do(verb: str, before: Status) -> 
     assert answer.message == "No rollout is running."
 
 
-@pytest.mark.parametrize("weights", [None, Weights()])
+@pytest.mark.parametrize("weights", [None, Weights(desired=0, programmed=0)])
 def test_before_the_first_step_there_is_none_to_leave(weights: Weights | None) -> None:
     before = msgspec.structs.replace(
         RUNNING, rollout=RolloutStatus(state=RolloutState.PREPARING, weights=weights)
@@ -252,8 +252,14 @@ def test_an_id_is_answered_once() -> None:
 
 
 def test_with_the_status_lost_the_id_of_the_route_counts() -> None:
-    assert listen(last_id="c1") == (None, Answer(id="c1"))
-    assert listen(last_id="c0")[0] is Verb.PAUSE
+    # The route is written first: with a status, the command is to be carried out (again).
+    assert listen(last_id="c1")[0] is Verb.PAUSE
+    lost = msgspec.structs.replace(RUNNING, observed_generation=0)
+    taken, answer = listen(lost, last_id="c1")
+    assert taken is None
+    assert answer is not None
+    assert (answer.id, answer.result) == ("c1", "Refused")
+    assert listen(lost, last_id="c0")[0] is Verb.PAUSE
     known = msgspec.structs.replace(RUNNING, last_command=Answer(id="c1", result="Accepted"))
     assert listen(known, last_id="c0") == (None, known.last_command)
 

@@ -195,7 +195,9 @@ def test_with_the_status_lost_the_route_knows_the_command() -> None:
     del cluster.objects["ModelDeployment", NAME]["status"]
     command(cluster, "promote", given_id="one", revision=revision)
     live_until(cluster, "Observing", "20")
-    assert cluster.status(NAME)["lastCommand"] == {"id": "one"}
+    answer = cluster.status(NAME)["lastCommand"]
+    assert (answer["id"], answer["result"]) == ("one", "Refused")
+    assert "The status was lost" in answer["message"]
     assert live(cluster, 20) == [("Observing", "20")]
     command(cluster, "promote", given_id="two")
     live_until(cluster, "Observing", "60")

@@ -34,7 +34,7 @@ def with_analysis(rollout: dict[str, Any], **analysis: Any) -> dict[str, Any]:
 
 def count(cluster: Cluster, metric: str = "errors", of: str = "canary") -> int:
     metrics = cluster.status(NAME)["analysis"]["metrics"]
-    found: int = next(one for one in metrics if one["name"] == metric)[of].get("n", 0)
+    found: int = next(one for one in metrics if one["name"] == metric)[of]["total"]
     return found
 
 

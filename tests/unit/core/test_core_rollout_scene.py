@@ -9,7 +9,13 @@ from core_rollouts import NAME, begin, live, live_until, weigh
 from slipway_operator.api.conditions import ConditionType
 from slipway_operator.api.spec_rollout import Rollout
 from slipway_operator.api.status import Status
-from slipway_operator.api.status_rollout import Analysis, RolloutState, RolloutStatus, Weights
+from slipway_operator.api.status_rollout import (
+    Analysis,
+    RolloutState,
+    RolloutStatus,
+    Verdict,
+    Weights,
+)
 from slipway_operator.api.vocabulary import Strategy
 from slipway_operator.decide.analysis.assessment import Assessment
 from slipway_operator.decide.analysis.ledger import Pair
@@ -27,10 +33,10 @@ SPEC = Rollout(strategy=Strategy.CANARY)
 AT = RolloutStatus(
     state=RolloutState.OBSERVING,
     step_started_at="2026-03-04T09:00:00Z",
-    weights=Weights(desired=50_000),
+    weights=Weights(desired=50_000, programmed=0),
 )
 FAILED = Assessment(
-    shown=Analysis(),
+    shown=Analysis(verdict=Verdict.FAIL),
     failed="errors: canary 30 of 100 against stable 1 of 900",
     passed=False,
     errors=Pair(),

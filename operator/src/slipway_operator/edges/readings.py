@@ -69,6 +69,8 @@ async def _read(
                     body += await response.content.read(_MOST_BYTES + 1 - len(body))
         except TimeoutError:
             return f"no answer in {_SECONDS:g} s"
+        except aiohttp.ClientConnectorError:
+            return f"no connection to {source.address}"
         except (aiohttp.ClientError, OSError) as error:
             return (str(error) or type(error).__name__).rstrip(".")
     if len(body) > _MOST_BYTES:

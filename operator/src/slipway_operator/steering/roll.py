@@ -93,12 +93,10 @@ def roll(
 ) -> Rolled:
     """Everything about the rollout that the route's next step needs."""
     path = lay_path(spec)
-    is_lost = world.before.observed_generation == 0
     verb, answer = hear(
         world.command,
         before=world.before,
-        # What the route was told in a pass whose status was not written is heard again.
-        last_id=world.route.last_command if world.route and is_lost else None,
+        last_id=world.route.last_command if world.route else None,
         asked=asked,
         is_paused_by_spec=spec.paused,
         uid=world.owner.uid,

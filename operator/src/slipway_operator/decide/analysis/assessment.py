@@ -27,7 +27,7 @@ class Assessment:
         failed: the words of the gating metric that failed.
         passed: whether every gating metric passed.
         errors: requests and failures of the step.
-        is_idle: whether the stable had no request in the step, as far as the books go back.
+        is_idle: as far as anybody looked, the step had no request at all.
         guardrail: which guardrail is broken, as words.
         crowded: the canary's share of the requests where it gets more than the route says, in
             millionths.
@@ -71,15 +71,19 @@ def assess(
         failed=None if failed is None else _describe(failed),
         passed=passed,
         errors=ledger.errors,
-        # A restart keeps the trials alone.
-        is_idle=not (
-            ledger.errors.stable.n or any(one.step_stable.n for one in ledger.trials.values())
-        ),
+        is_idle=_is_idle(ledger),
         guardrail=_find_guardrail(ledger.errors, spec.guardrails),
         crowded=_find_crowd(ledger),
         unread_since=ledger.unread_since,
         unread=ledger.unread,
     )
+
+
+def _is_idle(ledger: Ledger) -> bool:
+    """A restart forgets the errors of the step, but not what the metrics have counted in it."""
+    steps = [(trial.step_canary, trial.step_stable) for trial in ledger.trials.values()]
+    pairs = [(ledger.errors.canary, ledger.errors.stable), *steps]
+    return ledger.seconds > 0 and not any(counts.n for pair in pairs for counts in pair)
 
 
 def _describe(evidence: MetricEvidence) -> str:

@@ -42,12 +42,12 @@ def _is_queued(scene: Scene, rejected: Collection[str]) -> bool:
     running, asked = scene.before.canary_revision, scene.asked
     if scene.spec.on_new_revision is not OnNewRevision.QUEUE or running is None:
         return False
-    # None: it is being built, and waits as well.
-    wanted = asked.revision if asked else None
+    # One that is still being built waits as well.
+    if asked is not None and asked.revision in (running, scene.stable):
+        return False
     state = scene.states.get(running)
     return (
-        running not in (wanted, scene.stable)
-        and wanted != scene.stable
+        running != scene.stable
         and scene.rollout.state not in ENDED
         and state is not None
         and state.snapshot is not None
@@ -60,9 +60,9 @@ def is_known_good(scene: Scene, candidate: str) -> bool:
     window = scene.spec.rollback_window
     ended = {Outcome.PROMOTED, Outcome.FAST_PROMOTED}
     served = [entry for entry in scene.before.history if entry.outcome in ended]
-    # The newest entry is of the revision that serves.
-    for entry in served[1 : window.revisions + 1]:
-        at = read_instant(entry.finished_at)
+    # The newest entry is of the revision that serves; each served until the one before it came.
+    for newer, entry in zip(served, served[1 : window.revisions + 1], strict=False):
+        at = read_instant(newer.finished_at)
         if entry.revision == candidate and at is not None:
             left = compute_seconds_left(
                 since=at, wait_seconds=window.max_age_seconds, now=scene.now

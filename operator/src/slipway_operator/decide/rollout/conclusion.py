@@ -133,20 +133,14 @@ def _find_outcome(ending: Ending, *, canary: str | None) -> Outcome | None:
     # With the status lost nothing is known to have ended just now.
     if before.observed_generation == 0:
         return None
-    if before.stable_revision != ending.stable:
+    if ending.stable is not None and before.stable_revision != ending.stable:
         return Outcome.FAST_PROMOTED if ending.course.is_fast else Outcome.PROMOTED
     if last is None or last == canary:
         return None
-    if ending.course.is_rejected or _is_aborting(ending):
+    models = {row.hash: row.model for row in before.revisions}
+    if last in ending.course.rejected or models.get(last) in ending.course.rejected:
         return Outcome.ABORTED
     return Outcome.ROLLED_BACK if ending.asked == ending.stable else Outcome.SUPERSEDED
-
-
-def _is_aborting(ending: Ending) -> bool:
-    """Whether it failed while what the spec asks for waited for it. What is taken back because the
-    spec says so has no reason."""
-    both = ending.before.rollout, ending.course.rollout
-    return any(one and one.state is RolloutState.ABORTING and one.reason for one in both)
 
 
 def _extend_history(ending: Ending, *, outcome: Outcome | None) -> tuple[HistoryEntry, ...]:
@@ -155,12 +149,12 @@ def _extend_history(ending: Ending, *, outcome: Outcome | None) -> tuple[History
         return before.history
     promoted = outcome in (Outcome.PROMOTED, Outcome.FAST_PROMOTED)
     rollout = before.rollout or RolloutStatus()
+    # One without requests is out in the very pass that ends it.
+    reason = ending.course.rollout.reason or rollout.reason
     entry = HistoryEntry(
         revision=(ending.stable if promoted else before.canary_revision) or "",
         outcome=outcome,
-        reason=ending.course.rollout.reason or rollout.reason
-        if outcome is Outcome.ABORTED
-        else None,
+        reason=reason if outcome is Outcome.ABORTED else None,
         started_at=rollout.started_at,
         finished_at=render_instant(ending.now),
     )

@@ -14,6 +14,7 @@ from slipway_operator.state.revision import Snapshot
 ACCEPTED: Final = "Accepted"
 REFUSED: Final = "Refused"
 _GOES_ON: Final = frozenset({Verb.PROMOTE, Verb.PROMOTE_FULL, Verb.RESUME})
+_FORGOTTEN: Final = "The status was lost after this was heard. Look again, then give it again."
 
 
 def hear(
@@ -28,13 +29,15 @@ def hear(
 ) -> tuple[Verb | None, Answer | None]:
     """The verb to carry out (None: none) and the answer to keep.
 
-    Each id is answered once. `last_id`: the id that the route remembers where the status was lost.
+    Each id is answered once. `last_id`: the id that the route remembers. It counts only where the
+    status was lost: the route is written first, so a command whose status could not be written
+    is to be carried out again.
     """
     known = before.last_command
-    if known is None and last_id is not None:
-        known = Answer(id=last_id)
     if command is None or (known is not None and command.id == known.id):
         return None, known
+    if before.observed_generation == 0 and command.id == last_id:
+        return None, Answer(id=command.id, by=command.by, result=REFUSED, message=_FORGOTTEN)
     refusal = command.explain_refusal(uid=uid, now=now)
     if refusal is None:
         refusal = _explain(command, before=before, asked=asked, is_paused_by_spec=is_paused_by_spec)

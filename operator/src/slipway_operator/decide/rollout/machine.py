@@ -80,10 +80,7 @@ def _begin_first(scene: Scene, candidate: str, rejected: tuple[str, ...]) -> Cou
 def _go_on(
     scene: Scene, candidate: str, position: RolloutStatus, rejected: tuple[str, ...]
 ) -> Course:
-    stops = scene.path.stops
-    if scene.verb is Verb.PROMOTE_FULL or not stops or is_known_good(scene, candidate):
-        position = go_to(position, index=len(stops))
-    position = hear_pause(scene, position)
+    position = _hear(scene, candidate, position)
     if list_slots(scene) - {scene.stable, candidate}:
         return Course(
             candidate=candidate,
@@ -106,6 +103,14 @@ def _go_on(
         rejected=rejected,
         wait_seconds=standing.wait_seconds,
     )
+
+
+def _hear(scene: Scene, candidate: str, position: RolloutStatus) -> RolloutStatus:
+    """What a command or the spec says about the steps."""
+    stops = scene.path.stops
+    if scene.verb is Verb.PROMOTE_FULL or not stops or is_known_good(scene, candidate):
+        position = go_to(position, index=len(stops))
+    return hear_pause(scene, position)
 
 
 def _prepare(scene: Scene, candidate: str, position: RolloutStatus) -> RolloutStatus:

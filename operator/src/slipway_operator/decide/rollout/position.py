@@ -32,7 +32,9 @@ def find_position(scene: Scene, candidate: str) -> RolloutStatus:
     # Other steps than before: it stays where it is and goes on from there.
     weight = before.weights.desired if before.weights else 0
     index = len(path.stops) if before.state is RolloutState.PROMOTING else path.find(weight)
-    return msgspec.structs.replace(before, path=path.hash, step_index=index)
+    # Nor does it wait for an approval that nobody asks for any more.
+    paused = None if before.paused == "ApprovalNeeded" else before.paused
+    return msgspec.structs.replace(before, path=path.hash, step_index=index, paused=paused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
