@@ -1,6 +1,7 @@
 """Which revision is on its way in: not what serves already, nor what was rolled back before."""
 
 from collections.abc import Collection
+from itertools import pairwise
 
 from slipway_operator.api.status_rollout import Outcome
 from slipway_operator.api.vocabulary import OnNewRevision
@@ -61,7 +62,7 @@ def is_known_good(scene: Scene, candidate: str) -> bool:
     ended = {Outcome.PROMOTED, Outcome.FAST_PROMOTED}
     served = [entry for entry in scene.before.history if entry.outcome in ended]
     # The newest entry is of the revision that serves; each served until the one before it came.
-    for newer, entry in zip(served, served[1 : window.revisions + 1], strict=False):
+    for newer, entry in pairwise(served[: window.revisions + 1]):
         at = read_instant(newer.finished_at)
         if entry.revision == candidate and at is not None:
             left = compute_seconds_left(
