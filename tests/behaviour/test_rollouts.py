@@ -171,3 +171,40 @@ def test_without_a_request_time_decides(user: Terminal, tmp_path: Path) -> None:
     story = Story(user, "quiet", models.of_countries(tmp_path / "a", FOUR), rollout)
     story.ask(models.of_countries(tmp_path / "b", FOUR + " SE"))
     user.wait("quiet", is_promoted(story.old))
+
+
+def test_whoever_watches_approves_pauses_and_ends_it(user: Terminal, tmp_path: Path) -> None:
+    brief = {"until": "Duration", "minSeconds": 0, "maxSeconds": 2}
+    steps = [
+        {"type": "Weight", "weight": {"percent": 10, **brief}},
+        {"type": "Approval"},
+        {"type": "Weight", "weight": {"percent": 60, **brief, "maxSeconds": 600}},
+    ]
+    rollout = {"strategy": "Canary", "warmUp": FEW, "steps": steps}
+    story = Story(user, "watched", models.of_countries(tmp_path / "a", FOUR), rollout)
+    said = user.run("promote", "watched")
+    assert (said.code, "no rollout is running" in said.text.lower()) == (1, True)
+
+    story.ask(models.of_countries(tmp_path / "b", FOUR + " SE"))
+    found = user.wait("watched", has_reason("ApprovalNeeded"))
+    assert found["status"]["display"]["weightPercent"] == "10"
+    said = user.run("resume", "watched")
+    assert (said.code, "Use promote" in said.text) == (1, True)
+    said = user.run("promote", "watched")
+    assert (said.code, "watched promoted in" in said.out) == (0, True)
+    user.wait("watched", lambda found: found["status"]["display"].get("weightPercent") == "60")
+
+    assert user.run("pause", "watched").code == 0
+    found = user.wait("watched", has_reason("Paused"))
+    assert found["status"]["display"]["weightPercent"] == "60"
+    assert user.run("abort", "watched").code == 0
+    found = story.wait_for_state("RolledBack")
+    assert found["status"]["stableRevision"] == story.old
+    assert condition(found, "Ready")["reason"] == "RolloutAborted"
+
+    assert user.run("retry", "watched").code == 0
+    user.wait("watched", has_reason("ApprovalNeeded"))
+    assert user.run("promote", "watched", "--full").code == 0
+    user.wait("watched", is_promoted(story.old))
+    told = user.run("history", "watched").out.splitlines()
+    assert [line.split()[1] for line in told] == ["OUTCOME", "Promoted", "Aborted", "Promoted"]

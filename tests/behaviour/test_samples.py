@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # sample → how it is to be served; those of boosters and MLflow are in test_boosters
 SERVED = {
     "breast-cancer": "ONNX",
+    "countries": "ONNX",
     "custom": "Native",
     "diabetes": "ONNX",
     "digits": "ONNX",

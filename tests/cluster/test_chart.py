@@ -199,6 +199,61 @@ def _templates(namespace: Namespace) -> list[Any]:
     return [one["spec"]["template"] for one in namespace.list("deployments", selector=_SERVING)]
 
 
+def test_a_rollout_is_judged_by_an_operator_in_the_cluster(
+    installation: Namespace, source: Store, namespace: Namespace, tmp_path: Path
+) -> None:
+    """It reaches the pods' counts, which NetworkPolicies keep from everybody else."""
+    give_credentials(namespace)
+    step = {"type": "Weight", "weight": {"percent": 50, "minSeconds": 2}}
+    warm_up = {"requests": 5, "seconds": 1}
+    old = models.classifier(tmp_path / "old.joblib")
+    new = models.classifier(tmp_path / "new.joblib", flip=True)
+    documents = [model_of(source, path, "judged") for path in (old, new)]
+    for document in documents:
+        document["spec"]["rollout"] = {"strategy": "Canary", "steps": [step], "warmUp": warm_up}
+    namespace.apply(documents[0])
+    before = wait_up_to_date(namespace, "judged")["status"]["stableRevision"]
+    load = Load(
+        url=f"{gateway_url(installation.cluster)}/predict",
+        bodies=[[{"age": 70.0, "income": 3.0}]],
+        headers={"host": f"judged.{namespace.name}.{MODELS_DOMAIN}"},
+        per_second=100,
+    )
+    with load:
+        namespace.apply(documents[1])
+        after = wait_up_to_date(namespace, "judged")["status"]
+    assert load.failed == []
+    assert after["stableRevision"] != before
+    verdicts = {metric["name"]: metric["verdict"] for metric in after["analysis"]["metrics"]}
+    assert verdicts == dict.fromkeys(("errors", "latency", "violations"), "Pass")
+
+
+def test_who_may_write_a_model_may_not_by_that_command_its_rollout(
+    installation: Namespace, namespace: Namespace
+) -> None:
+    namespace.kubectl("create", "rolebinding", "edit", "--clusterrole=edit", "--user=user-edit")
+    namespace.kubectl(
+        "create", "role", "models", "--resource=modeldeployments.slipway.dev",
+        "--verb=get,create,patch,update",
+    )  # fmt: skip
+    namespace.kubectl("create", "rolebinding", "models", "--role=models", "--user=user-models")
+    namespace.apply(_document("told", {"model": {"uri": "https://models.example.com/m.joblib"}}))
+
+    def command(user: str, number: int, by: str) -> str:
+        words = {"": "abort", "-id": f"c{number}", "-by": by}
+        told = [f"slipway.dev/command{key}={value}" for key, value in words.items()]
+        return namespace.kubectl("annotate", "md", "told", "--overwrite", f"--as={user}", *told)
+
+    with pytest.raises(Refused, match="user-models may not command rollouts in namespace"):
+        command("user-models", 1, "user-models")
+    with pytest.raises(Refused, match='command-by is "somebody", but the command is given by'):
+        command("user-edit", 1, "somebody")
+    assert "annotated" in command("user-edit", 1, "user-edit")
+    # what stands there already hinders nobody who changes something else
+    words = ("annotate", "md", "told", "--as=user-models", "team=risk")
+    assert "annotated" in namespace.kubectl(*words)
+
+
 def test_a_reference_to_a_secret_that_the_user_may_not_read_is_refused(
     installation: Namespace, namespace: Namespace
 ) -> None:
