@@ -183,7 +183,7 @@ def test_whoever_watches_approves_pauses_and_ends_it(user: Terminal, tmp_path: P
     rollout = {"strategy": "Canary", "warmUp": FEW, "steps": steps}
     story = Story(user, "watched", models.of_countries(tmp_path / "a", FOUR), rollout)
     said = user.run("promote", "watched")
-    assert (said.code, "no rollout is running" in said.text.lower()) == (1, True)
+    assert (said.code, "refused: no rollout of" in said.text) == (1, True)
 
     story.ask(models.of_countries(tmp_path / "b", FOUR + " SE"))
     found = user.wait("watched", has_reason("ApprovalNeeded"))

@@ -179,7 +179,8 @@ def _gather(
     if ledger is None or ledger.rollout != name:
         step = rollout.step_index if _is_of_step(world.before.analysis, rollout) else None
         ledger = open_ledger(name, analysis=world.before.analysis, step=step)
-    ledger = begin_step(ledger, step=rollout.step_index)
+    # What passed the last step stands until all requests have moved.
+    ledger = begin_step(ledger, step=min(rollout.step_index, len(path.stops) - 1))
     gates = list_gates(spec.analysis)
     if readings is not None:
         slots = world.slots if world.route and world.route.verified else None
