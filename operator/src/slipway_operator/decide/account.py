@@ -32,6 +32,7 @@ from slipway_operator.state.slots import LEAST, Slots
 
 SHOWN: Final = 4
 EVIDENCE_SECONDS: Final = 60
+FIRST_SECONDS: Final = 10
 SERVING: Final = "Serving"
 
 
@@ -145,7 +146,7 @@ def _render_progress(account: Account, progress: Progress | None) -> dict[str, A
 
 
 def _is_due(account: Account, rollout: RolloutStatus, shown: Analysis) -> bool:
-    """Evidence is written with each decision, and otherwise once a minute."""
+    """Evidence is written with each decision, as soon as there is some, and then once a minute."""
     before, was = account.before.analysis, account.before.rollout
     written = read_instant(before.at) if before else None
     if before is None or written is None or was is None:
@@ -153,8 +154,13 @@ def _is_due(account: Account, rollout: RolloutStatus, shown: Analysis) -> bool:
     moved = (rollout.state, rollout.step_index) != (was.state, was.step_index)
     judged = [metric.verdict for metric in shown.metrics]
     changed = judged != [metric.verdict for metric in before.metrics]
-    left = compute_seconds_left(since=written, wait_seconds=EVIDENCE_SECONDS, now=account.now)
+    wait = EVIDENCE_SECONDS if _has_counts(before) or not _has_counts(shown) else FIRST_SECONDS
+    left = compute_seconds_left(since=written, wait_seconds=wait, now=account.now)
     return moved or changed or left == 0
+
+
+def _has_counts(analysis: Analysis) -> bool:
+    return any(metric.canary is not None and metric.canary.total for metric in analysis.metrics)
 
 
 def _render_build(account: Account) -> Build | None:
