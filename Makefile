@@ -179,6 +179,10 @@ fuzz-onnx: setup ## Give 2,000 mutated ONNX files to the build (minutes)
 bench: setup examples ## Measure: time to the first answer, throughput against other servers (docs/benchmarks.md)
 	@$(RUN) python tests/bench/run.py && $(RUN) python tests/bench/serving_throughput.py
 
+.PHONY: bench-rollouts
+bench-rollouts: setup ## Measure rollouts on the laptop engine: how they end and when, what requests notice (RUNS=10: ten minutes)
+	@SLIPWAY_BENCH_RUNS=$(or $(RUNS),10) PYTHONPATH=tests/support $(RUN) python tests/bench/rollouts.py
+
 .PHONY: bench-operator
 bench-operator: setup examples stores cluster images ## Measure the operator: a life, 50 and 1,000 models (half an hour)
 	@PYTHONPATH=tests/cluster:tests/support:images $(RUN) python tests/bench/operator_life.py

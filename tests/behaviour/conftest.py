@@ -13,17 +13,6 @@ import pytest
 from behaviour_laptop import Laptop
 from behaviour_terminal import Terminal
 
-# Pods tell their counts to the system's namespace; here the operator runs outside the cluster.
-METRICS_FROM_OUTSIDE = {
-    "apiVersion": "networking.k8s.io/v1",
-    "kind": "NetworkPolicy",
-    "metadata": {"name": "metrics-from-outside"},
-    "spec": {
-        "podSelector": {"matchLabels": {"slipway.dev/component": "serve"}},
-        "policyTypes": ["Ingress"],
-        "ingress": [{"ports": [{"port": 9090, "protocol": "TCP"}]}],
-    },
-}
 ON_CLUSTER = os.environ.get("SLIPWAY_TEST_PLACE", "laptop") == "cluster"
 if ON_CLUSTER:
     from cluster_fixtures import cluster, images, registry
@@ -49,7 +38,7 @@ def user(
     if not ON_CLUSTER:
         yield request.getfixturevalue("laptop")
         return
-    from behaviour_cluster import OnCluster
+    from behaviour_cluster import METRICS_FROM_OUTSIDE, OnCluster
     from cluster_fixtures import watching
     from cluster_installation import operator_config
     from cluster_operator import running_operator

@@ -13,6 +13,18 @@ from cluster_models import gateway_url, model_of
 from slipway_operator.state.identity import LABEL_REVISION
 from store_servers import Store
 
+# Pods tell their counts to the system's namespace; here the operator runs outside the cluster.
+METRICS_FROM_OUTSIDE = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "metrics-from-outside"},
+    "spec": {
+        "podSelector": {"matchLabels": {"slipway.dev/component": "serve"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": [{"port": 9090, "protocol": "TCP"}]}],
+    },
+}
+
 
 @dataclass(kw_only=True)
 class OnCluster(Terminal):

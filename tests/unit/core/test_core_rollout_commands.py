@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core_cluster import Cluster, WriteFailedError
+from core_cluster import Behaviour, Cluster, WriteFailedError
 from core_rollouts import (
     APPROVAL,
     DIGESTS,
@@ -79,6 +79,19 @@ def test_a_pause_before_it_has_a_weight_gives_it_none() -> None:
     assert live(cluster, 10)[-1] == ("Preparing", "0")
     behave(cluster, NEW)
     live_until(cluster, "Observing", "5")
+
+
+def test_a_pause_holds_also_what_has_no_steps() -> None:
+    cluster = begin(
+        new=Behaviour(digest=DIGESTS[NEW], pod="silent"), rollout={"strategy": "Immediate"}
+    )
+    live_until(cluster, "Preparing")
+    command(cluster, "pause")
+    behave(cluster, NEW)
+    assert live(cluster, 30)[-1] == ("Paused", "0")
+    command(cluster, "resume")
+    live_until(cluster, "Draining")
+    assert stable_uri(cluster) == NEW
 
 
 def test_a_promotion_of_one_that_is_paused_before_its_first_step_begins_it() -> None:

@@ -107,9 +107,11 @@ def _go_on(
 
 def _hear(scene: Scene, candidate: str, position: RolloutStatus) -> RolloutStatus:
     """What a command or the spec says about the steps."""
-    stops = scene.path.stops
-    if scene.verb is Verb.PROMOTE_FULL or not stops or is_known_good(scene, candidate):
-        position = go_to(position, index=len(stops))
+    last = len(scene.path.stops)
+    skips = last == 0 or is_known_good(scene, candidate)
+    # What was paused at the end stays so, until it is told otherwise.
+    if scene.verb is Verb.PROMOTE_FULL or (skips and position.step_index != last):
+        position = go_to(position, index=last)
     return hear_pause(scene, position)
 
 
