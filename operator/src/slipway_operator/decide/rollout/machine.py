@@ -109,8 +109,9 @@ def _hear(scene: Scene, candidate: str, position: RolloutStatus) -> RolloutStatu
     """What a command or the spec says about the steps."""
     last = len(scene.path.stops)
     skips = last == 0 or is_known_good(scene, candidate)
+    is_there = position.step_index == last and position.held_since is None
     # What was paused at the end stays so, until it is told otherwise.
-    if scene.verb is Verb.PROMOTE_FULL or (skips and position.step_index != last):
+    if scene.verb is Verb.PROMOTE_FULL or (skips and not is_there):
         position = go_to(position, index=last)
     return hear_pause(scene, position)
 
