@@ -119,7 +119,8 @@ def test_without_a_request_time_decides(user: Terminal, tmp_path: Path) -> None:
     rollout = {"strategy": "Canary", "warmUp": FEW, "steps": steps}
     story = Story(user, "quiet", models.of_countries(tmp_path / "a", FOUR), rollout)
     story.ask(models.of_countries(tmp_path / "b", FOUR + " SE"))
-    user.wait("quiet", is_promoted(story.old))
+    found = user.wait("quiet", is_promoted(story.old))
+    assert found["status"]["history"][0]["outcome"] == "Promoted"
 
 
 def test_whoever_watches_approves_pauses_and_ends_it(user: Terminal, tmp_path: Path) -> None:

@@ -113,7 +113,10 @@ def list_hosts_to_check(asked: Mapping[str, Any], *, settings: Settings) -> tupl
 def list_pods_to_read(asked: Mapping[str, Any], pods: Iterable[Json]) -> tuple[Source, ...]:
     """The pods whose counts an edge has to read before it makes a plan: those of both revisions of
     a rollout that is judged by them."""
-    status = read_status(asked.get("status"))
+    # Asked of every model at every look; few have a rollout.
+    if not (asked.get("status") or {}).get("canaryRevision"):
+        return ()
+    status = read_status(asked["status"])
     rollout, both = status.rollout, {status.stable_revision, status.canary_revision}
     if rollout is None or rollout.weights is None or rollout.weights.desired == 0 or None in both:
         return ()

@@ -219,8 +219,9 @@ def test_what_waits_for_approval_is_not_resumed() -> None:
     assert answer.message == "It waits for approval. Use promote."
 
 
-def test_what_was_rolled_back_is_tried_again() -> None:
-    taken, answer = listen(REJECTED, verb="retry", revision=ASKED.revision)
+@pytest.mark.parametrize("revision", ["", ASKED.revision], ids=["none", "the one asked for"])
+def test_what_was_rolled_back_is_tried_again(revision: str) -> None:
+    taken, answer = listen(REJECTED, verb="retry", revision=revision)
     assert taken is Verb.RETRY
     assert answer is not None
     assert answer.result == "Accepted"

@@ -191,7 +191,7 @@ def describe_step(course: Course, path: Path) -> str:
         "CanaryRunning",
         revision=(course.candidate or "")[:SHOWN],
         percent=render_percent(weight),
-        step=f"{render_step(course.rollout, path)}",
+        step=render_step(course.rollout, path),
     )
 
 
