@@ -35,6 +35,17 @@ def read_slots(route: Json) -> list[tuple[str, int]]:
     return [(ref["name"], ref["weight"]) for ref in route["spec"]["rules"][1]["backendRefs"]]
 
 
+def list_backends(route: Json) -> list[Json]:
+    """Every Service that the route sends requests to, or copies of them."""
+    rules = route["spec"]["rules"]
+    copied = [
+        {**filter_["requestMirror"]["backendRef"], "weight": 1}
+        for rule in rules
+        for filter_ in rule.get("filters", ())
+    ]
+    return [ref for rule in rules for ref in rule["backendRefs"]] + copied
+
+
 class WriteFailedError(Exception):
     """The API server did not take a write."""
 
@@ -332,8 +343,7 @@ class Cluster:
             assert status.get("readyReplicas") or is_back, f"{name} gains without a ready pod"
 
     def _log_route(self, route: Json) -> None:
-        backends = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
-        for backend in backends:
+        for backend in list_backends(route):
             assert backend["weight"] > 0, "weight 0 was written"
             assert ("Service", backend["name"]) in self.objects, f"no Service {backend['name']}"
             self.reachable.add(backend["name"])
@@ -351,7 +361,7 @@ class Cluster:
         route = next((o for (kind, _), o in self.objects.items() if kind == "HTTPRoute"), None)
         if route is None or action.kind not in {"Deployment", "Service"}:
             return
-        named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
+        named = {ref["name"] for ref in list_backends(route)}
         assert action.name not in named, f"{action.kind} {action.name} is in a slot"
         assert action.name not in self.reachable, "the gateway may still send requests there"
 
@@ -395,7 +405,7 @@ class Cluster:
 
     def confirm_route(self, route: Json) -> None:
         route["metadata"]["annotations"]["slipway.dev/address"] = "127.0.0.1:8080"
-        backends = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
+        backends = list_backends(route)
         self.reachable = {ref["name"] for ref in backends}
         resolved = all(("Service", ref["name"]) in self.objects for ref in backends)
         route["status"] = {

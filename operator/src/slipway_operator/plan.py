@@ -27,6 +27,7 @@ from slipway_operator.decide.hosts import list_foreign_hosts
 from slipway_operator.decide.revision import choose_image
 from slipway_operator.decide.rollout.conclusion import describe_step, render_step
 from slipway_operator.decide.rollout.path import lay_path
+from slipway_operator.decide.rollout.scene import is_tried
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
 from slipway_operator.settings import Settings
@@ -48,7 +49,7 @@ from slipway_operator.steering.world import Outcome, Rollout, World, observe_wor
 
 REMOVAL_POLL_SECONDS: Final = 2
 # True for a moment after every change of a route; told with each weight.
-_UNTOLD: Final = frozenset({"RoutePending", "CanaryRunning"})
+_UNTOLD: Final = frozenset({"RoutePending", "CanaryRunning", "ShadowRunning"})
 _SHOWN: Final = 4
 
 
@@ -118,7 +119,7 @@ def list_pods_to_read(asked: Mapping[str, Any], pods: Iterable[Json]) -> tuple[S
         return ()
     status = read_status(asked["status"])
     rollout, both = status.rollout, {status.stable_revision, status.canary_revision}
-    if rollout is None or rollout.weights is None or rollout.weights.desired == 0 or None in both:
+    if rollout is None or not is_tried(rollout) or None in both:
         return ()
     parsed = parse_modeldeployment(asked)
     if parsed.asked is None or not lay_path(parsed.asked.spec.rollout).stops:
@@ -307,9 +308,11 @@ def _describe_rollout(rollout: Rollout | None) -> Finding | None:
         return Finding(
             reason="Held", message=say("Held", revision=candidate, detail=status.message)
         )
-    if not rollout.path.stops or status.weights is None or status.weights.desired in (0, MILLION):
+    is_promoted = status.weights is not None and status.weights.desired == MILLION
+    if not rollout.path.stops or not is_tried(status) or is_promoted:
         return None
-    return Finding(reason="CanaryRunning", message=describe_step(rollout.course, rollout.path))
+    reason, message = describe_step(rollout.course, rollout.path)
+    return Finding(reason=reason, message=message)
 
 
 def _find_addresses(world: World, outcome: Outcome) -> Addresses | None:

@@ -19,8 +19,6 @@ from slipway_operator.api.vocabulary import (
     Policy,
     RevisionOverride,
     StableScale,
-    StepType,
-    Strategy,
 )
 
 FIELD_REASON: Final = "FieldNotYetSupported"
@@ -91,19 +89,9 @@ FIELDS: Final = (
     ),
     NotYet(path="spec.autoscaling", instead="Take it out and set spec.replicas."),
     NotYet(
-        path="spec.rollout.strategy",
-        values=frozenset({Strategy.SHADOW, Strategy.BLUE_GREEN}),
-        instead="Use Canary or Immediate.",
-    ),
-    NotYet(
         path="spec.rollout.stableScale",
         values=frozenset({StableScale.DYNAMIC}),
         instead="Use Full.",
-    ),
-    NotYet(
-        path="spec.rollout.steps[].type",
-        values=frozenset({StepType.SHADOW}),
-        instead="Use Weight or Approval.",
     ),
     NotYet(
         path="spec.rollout.analysis.source",

@@ -161,6 +161,12 @@ ROLLOUT_ROWS: Final = (
         "Revision {revision} gets {percent} % of the requests, step {step}.",
         "",
     ),
+    (
+        "ShadowRunning",
+        "Normal",
+        "Revision {revision} gets copies of {percent} % of the requests, step {step}.",
+        "",
+    ),
     ("Promoted", "Normal", "Revision {revision} answers all requests.", ""),
     ("Superseded", "Normal", "Revision {revision} gave way to {newer}.", ""),
     ("Paused", "Normal", "The rollout of revision {revision} is paused.", "`slipway resume`."),

@@ -309,14 +309,42 @@ def _step_rules() -> Iterable[Rule]:
         on=Rollout,
         field="steps",
         reason="FieldConflict",
-        message="steps belong to the strategies Canary and Shadow; change the strategy or take "
-        "the steps out",
+        message="Immediate has no steps; change the strategy or take the steps out",
         cel="!has(self.steps) || self.steps.size() == 0 || "
-        f"(has(self.strategy) ? self.strategy : '{defaults.STRATEGY}') in ['Canary', 'Shadow']",
+        f"(has(self.strategy) ? self.strategy : '{defaults.STRATEGY}') != 'Immediate'",
+        holds=lambda it: not it.steps or it.strategy is not Strategy.IMMEDIATE,
+    )
+    yield Rule(
+        on=Rollout,
+        field="steps",
+        reason="FieldConflict",
+        message="BlueGreen moves all requests at once, after its steps; take the Weight steps out "
+        "or use Canary",
+        cel="!has(self.steps) || !has(self.strategy) || self.strategy != 'BlueGreen' || "
+        "!self.steps.exists(s, s.type == 'Weight')",
         holds=lambda it: (
-            not it.steps or it.strategy not in (Strategy.IMMEDIATE, Strategy.BLUE_GREEN)
+            it.strategy is not Strategy.BLUE_GREEN
+            or all(step.type is not StepType.WEIGHT for step in it.steps)
         ),
     )
+    yield Rule(
+        on=Rollout,
+        field="steps",
+        reason="FieldConflict",
+        message="Shadow steps come before the first Weight step: what answers users is compared by "
+        "its answers; move them up",
+        cel="!has(self.steps) || !self.steps.exists(s, s.type == 'Weight') || "
+        "self.steps.map(s, s.type).lastIndexOf('Shadow') < "
+        "self.steps.map(s, s.type).indexOf('Weight')",
+        holds=_shadows_come_first,
+    )
+
+
+def _shadows_come_first(rollout: Any) -> bool:
+    types = [step.type for step in rollout.steps]
+    if StepType.WEIGHT not in types:
+        return True
+    return StepType.SHADOW not in types[types.index(StepType.WEIGHT) :]
 
 
 def _analysis_rules() -> Iterable[Rule]:

@@ -69,7 +69,13 @@ class ShadowStep(Spec, frozen=True, kw_only=True):
 
 
 class Step(Spec, frozen=True, kw_only=True):
-    type: Annotated[StepType, doc("Weight, Shadow, or Approval (waits for `slipway promote`).")]
+    type: Annotated[
+        StepType,
+        doc(
+            "Weight, Shadow (copies; before the first Weight), or Approval (waits for `slipway "
+            "promote`)."
+        ),
+    ]
     weight: Annotated[WeightStep | None, doc("The Weight step.")] = None
     shadow: Annotated[ShadowStep | None, doc("The Shadow step.")] = None
 
@@ -222,13 +228,18 @@ class Analysis(Spec, frozen=True, kw_only=True):
 class Rollout(Spec, frozen=True, kw_only=True):
     strategy: Annotated[
         Strategy,
-        doc("How a new revision takes over. Immediate: as soon as it is ready."),
+        doc(
+            "How a new revision takes over. Canary: step by step. Shadow: first by copies of "
+            "requests, then step by step. BlueGreen: all requests at once, and back if it does "
+            "badly. Immediate: as soon as it is ready, without a look at how it does."
+        ),
     ] = defaults.STRATEGY
     steps: Annotated[
         tuple[Step, ...],
         Meta(
             max_length=20,
-            description="The way to 100 %, in order. Absent with Canary: 5, 25, 50, 100 %.",
+            description="The way to 100 %, in order. Absent with Canary: 5, 25, 50, 100 %; with "
+            "Shadow: copies of everything, an approval, and then the same.",
             extra_json_schema={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()

@@ -72,6 +72,10 @@ class RolloutStatus(Part, frozen=True, kw_only=True):
     started_at: Annotated[Time | None, doc("When the rollout began.")] = None
     step_started_at: Annotated[Time | None, doc("When the current step began.")] = None
     weights: Annotated[Weights | None, doc("Share of the new revision, in millionths.")] = None
+    shadow: Annotated[
+        int,
+        Meta(ge=0, le=MILLION, description="Share of the requests copied to it, in millionths."),
+    ] = 0
     path: Annotated[Short | None, doc("Hash of the steps that it follows.")] = None
     held_since: Annotated[Time | None, doc("Since when it is held.")] = None
     paused: Annotated[Short | None, doc("Why it is paused, as a reason of the catalogue.")] = None

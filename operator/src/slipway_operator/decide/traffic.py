@@ -7,19 +7,28 @@ gateway has confirmed the last one, but for taking weight away, which never wait
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from slipway_operator.state.slots import LEAST, MILLION, MOST, RouteState, Slots, fill_slots
+from slipway_operator.state.slots import (
+    LEAST,
+    MILLION,
+    MOST,
+    Mirror,
+    RouteState,
+    Slots,
+    fill_slots,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """How requests shall be split: `weight` millionths to `guest` (all with a million), the rest to
-    `base`. Without a guest `base` gets them all."""
+    `base`. Without a guest `base` gets them all. `mirror`: who gets copies."""
 
     base: str | None
     guest: str | None = None
     weight: int = 0
+    mirror: Mirror | None = None
 
     @property
     def winner(self) -> str | None:
@@ -31,6 +40,8 @@ class Goal:
     def is_reached(self, route: RouteState | None) -> bool:
         """Whether the gateway confirmed exactly this."""
         if route is None or not route.verified or route.slots is None:
+            return False
+        if route.mirror != self.mirror:
             return False
         if self.winner is not None:
             return route.slots.names_only(self.winner)
@@ -44,12 +55,14 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficDecision:
-    """`slots` as the route shall say now (None: there is no route yet). `arrived`: the revision to
-    which every request goes, confirmed; None while anything is under way."""
+    """`slots` and `mirror` as the route shall say now (None: there is no route yet, or nobody gets
+    copies). `arrived`: the revision to which every request goes, confirmed; None while anything is
+    under way."""
 
     slots: Slots | None
     arrived: str | None
     step: str
+    mirror: Mirror | None = None
 
 
 def decide_traffic(
@@ -65,6 +78,27 @@ def decide_traffic(
     those whose Service exists and whose pods answer (or are zero on purpose), so that a slot may
     begin to.
     """
+    decision = _decide_slots(route=route, goal=goal, known=known, able=able)
+    return replace(decision, mirror=_decide_mirror(route=route, goal=goal, known=known, able=able))
+
+
+def _decide_mirror(
+    *, route: RouteState | None, goal: Goal, known: Collection[str], able: Collection[str]
+) -> Mirror | None:
+    """Copies begin when the gateway has confirmed all else; they end at once. A revision without
+    pods harms nobody by getting some; one without a Service would fail every request."""
+    wanted = goal.mirror
+    if route is None or wanted is None:
+        return None
+    has_some = route.mirror is not None and route.mirror.revision == wanted.revision
+    if has_some:
+        return wanted if wanted.revision in known else None
+    return wanted if route.verified and wanted.revision in able else None
+
+
+def _decide_slots(
+    *, route: RouteState | None, goal: Goal, known: Collection[str], able: Collection[str]
+) -> TrafficDecision:
     # The first revision of all has nobody to share with.
     target = goal.winner or (goal.guest if goal.base is None else goal.base)
     if route is None:

@@ -1,7 +1,8 @@
 """The HTTPRoute in its one fixed shape, and what its status says.
 
 Rule 0 is the header override, rule 1 the two weighted slots, each with its filter; nothing is ever
-inserted, reordered or removed, because gateways keep one cluster a position. Measured facts behind
+inserted, reordered or removed, because gateways keep one cluster a position. Only the filter that
+copies requests of rule 1 comes and goes. Measured facts behind
 this: docs/architecture.md.
 """
 
@@ -22,7 +23,7 @@ from slipway_operator.state.identity import (
     Owner,
 )
 from slipway_operator.state.observed import Json, read_annotations
-from slipway_operator.state.slots import RouteState, Slot, Slots
+from slipway_operator.state.slots import MILLION, Mirror, RouteState, Slot, Slots
 
 SERVICE_PORT: Final = 80
 # The pod answers a timeout itself, with a reason; the gateway's own limit only catches a dead pod.
@@ -41,6 +42,7 @@ def build_route(
     settings: Settings,
     rejected: tuple[str, ...] | None = None,
     last_command: str | None = None,
+    mirror: Mirror | None = None,
 ) -> dict[str, Any]:
     """The HTTPRoute `NAME`. `timeout_seconds` is the longest of the revisions that it names."""
     annotations = {
@@ -50,6 +52,16 @@ def build_route(
     }
     timeouts = {"request": f"{timeout_seconds + TIMEOUT_MARGIN_SECONDS}s"}
     everything = {"type": "PathPrefix", "value": "/"}
+    split: dict[str, Any] = {
+        "matches": [{"path": everything}],
+        "backendRefs": [
+            _backend(owner, slot.revision, weight=slot.weight, forced=False)
+            for slot in (slots.first, slots.second)
+        ],
+        "timeouts": timeouts,
+    }
+    if mirror is not None:
+        split["filters"] = [_build_mirror(owner, mirror)]
     spec: dict[str, Any] = {
         "parentRefs": [_parent(traffic, settings=settings)],
         "rules": [
@@ -69,14 +81,7 @@ def build_route(
                 "backendRefs": [_backend(owner, slots.idle.revision, weight=1, forced=True)],
                 "timeouts": timeouts,
             },
-            {
-                "matches": [{"path": everything}],
-                "backendRefs": [
-                    _backend(owner, slot.revision, weight=slot.weight, forced=False)
-                    for slot in (slots.first, slots.second)
-                ],
-                "timeouts": timeouts,
-            },
+            split,
         ],
     }
     if hostnames:
@@ -128,7 +133,37 @@ def read_route(route: Json, *, owner: Owner, settings: Settings) -> RouteState:
         address=annotations.get(ANNOTATION_ADDRESS),
         rejected=tuple(annotations.get(ANNOTATION_REJECTED, "").split()),
         last_command=annotations.get(ANNOTATION_COMMANDED),
+        mirror=_read_mirror(route, owner=owner),
     )
+
+
+def _build_mirror(owner: Owner, mirror: Mirror) -> dict[str, Any]:
+    """A gateway that knows no shares may still copy everything: so that is not given as one."""
+    request: dict[str, Any] = {
+        "backendRef": {
+            "group": "",
+            "kind": "Service",
+            "name": owner.revision_name(mirror.revision),
+            "port": SERVICE_PORT,
+        }
+    }
+    if mirror.share < MILLION:
+        request["fraction"] = {"numerator": mirror.share, "denominator": MILLION}
+    return {"type": "RequestMirror", "requestMirror": request}
+
+
+def _read_mirror(route: Json, *, owner: Owner) -> Mirror | None:
+    """Whom the second rule copies to; one that is not ours is taken away with the next write."""
+    for rule in list(route.get("spec", {}).get("rules") or ())[1:2]:
+        for filter_ in rule.get("filters") or ():
+            request = filter_.get("requestMirror") or {}
+            found = _read_slot(request.get("backendRef") or {}, owner=owner)
+            if found is None:
+                continue
+            fraction = request.get("fraction") or {"numerator": request.get("percent", 100)}
+            share = int(fraction["numerator"]) * MILLION // int(fraction.get("denominator", 100))
+            return Mirror(revision=found.revision, share=share)
+    return None
 
 
 def _backend(owner: Owner, revision: str, *, weight: int, forced: bool) -> dict[str, Any]:

@@ -143,7 +143,8 @@ def _render_position(item: Object, now: datetime) -> Iterator[Line]:
     weight = f"weight {format_share(weights.get('desired', 0))}"
     if weights.get("observed") is not None:
         weight += f", observed {format_share(weights['observed'])}"
-    parts.append(weight)
+    copies = f"copies of {format_share(rollout.get('shadow'))}"
+    parts.append(copies if rollout.get("shadow") else weight)
     if rollout.get("stepStartedAt"):
         parts.append(f"for {age_of(rollout['stepStartedAt'], now)}")
     yield Line((Piece(GAP.join(parts)),))

@@ -107,6 +107,15 @@ def fill_slots(revision: str) -> Slots:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """A share of all requests, in millionths, that is copied to a revision without a slot; nobody
+    is given its answers."""
+
+    revision: str
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteState:
     """The route as it was observed.
 
@@ -120,5 +129,6 @@ class RouteState:
     verified: bool
     trouble: tuple[str, str] | None
     address: str | None
+    mirror: Mirror | None = None
     rejected: tuple[str, ...] = ()
     last_command: str | None = None

@@ -20,7 +20,7 @@ from slipway_operator.decide.rollout.conclusion import Ending, conclude_rollout
 from slipway_operator.decide.rollout.hearing import hear
 from slipway_operator.decide.rollout.machine import decide_rollout
 from slipway_operator.decide.rollout.path import Path, lay_path
-from slipway_operator.decide.rollout.scene import Course, Scene
+from slipway_operator.decide.rollout.scene import Course, Scene, is_tried
 from slipway_operator.decide.traffic import TrafficDecision, decide_traffic
 from slipway_operator.state.instants import read_instant
 from slipway_operator.state.readings import Readings
@@ -67,6 +67,7 @@ class Rolled:
                 stable=self.stable,
                 asked=self.asked.revision if self.asked else None,
                 is_draining=is_draining,
+                copied=self.world.copied,
                 observed=int(split.canary / total * MILLION) if split and total else None,
                 now=self.world.now,
             )
@@ -158,8 +159,7 @@ def is_judged(world: World, path: Path) -> bool:
         and world.stable is not None
         and world.before.canary_revision not in (None, world.stable)
         and rollout is not None
-        and rollout.weights is not None
-        and rollout.weights.desired > 0
+        and is_tried(rollout)
     )
 
 

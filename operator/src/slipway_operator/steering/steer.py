@@ -102,7 +102,7 @@ def steer(
     candidate = rolled.course.candidate
     in_slots = world.in_slots | (traffic.slots.revisions if traffic.slots else frozenset())
     protected = in_slots | ({stable} if stable else frozenset())
-    needed = protected | ({candidate} if candidate else frozenset())
+    needed = protected | world.copied | ({candidate} if candidate else frozenset())
     retired = decide_retirements(
         states={revision: states[revision] for revision in world.states},
         needed=needed,
@@ -145,6 +145,7 @@ def steer(
                 settings=world.settings,
                 rejected=_remember_rejected(world, rolled.course),
                 last_command=rollout.answer.id if rollout.answer else None,
+                mirror=traffic.mirror,
             )
         )
     return Outcome(

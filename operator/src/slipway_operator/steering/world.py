@@ -61,6 +61,12 @@ class World:
         """The revisions that may get a request."""
         return self.slots.revisions if self.slots else frozenset()
 
+    @property
+    def copied(self) -> frozenset[str]:
+        """The revisions that may get copies of requests."""
+        mirror = self.route.mirror if self.route else None
+        return frozenset({mirror.revision}) if mirror else frozenset()
+
     def list_snapshots(self) -> tuple[Snapshot, ...]:
         """The snapshots that have children, the stable one first."""
         order = sorted(self.states, key=lambda revision: (revision != self.stable, revision))

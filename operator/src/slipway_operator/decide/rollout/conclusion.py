@@ -25,7 +25,14 @@ from slipway_operator.state.slots import MILLION
 
 HISTORY: Final = 10
 # The clock of a step runs while it is in one of these.
-_OBSERVED: Final = frozenset({RolloutState.OBSERVING, RolloutState.HELD, RolloutState.PAUSED})
+_OBSERVED: Final = frozenset(
+    {
+        RolloutState.OBSERVING,
+        RolloutState.SHADOWING,
+        RolloutState.HELD,
+        RolloutState.PAUSED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,8 @@ class Conclusion:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """What is known when a pass ends. `stable`: the revision that serves now. `asked`: what the
-    spec asks for. `is_draining`: a former revision still has pods."""
+    spec asks for. `is_draining`: a former revision still has pods. `copied`: the revisions that may
+    still get copies of requests."""
 
     before: Status
     course: Course
@@ -50,6 +58,7 @@ class Ending:
     stable: str | None
     asked: str | None
     is_draining: bool
+    copied: frozenset[str]
     observed: int | None
     now: datetime
 
@@ -75,6 +84,7 @@ def conclude_rollout(ending: Ending) -> Conclusion:
         rollout = msgspec.structs.replace(
             rollout,
             step_index=rollout.step_index if course.is_rejected else 0,
+            shadow=0,
             path=None,
             paused=None,
             held_since=None,
@@ -105,7 +115,9 @@ def _find_canary(ending: Ending) -> str | None:
     # A revision on its way out still holds a slot.
     slots = ending.traffic.slots
     others = (slots.revisions if slots else frozenset()) - {ending.stable}
-    return min(others, default=None)
+    # So does one that still gets copies.
+    copied = ending.copied - {ending.stable}
+    return min(others or copied, default=None)
 
 
 def _name_state(ending: Ending, *, canary: str | None) -> RolloutState:
@@ -180,17 +192,21 @@ def _list_events(
             pass
     weight = ending.course.rollout.weights.desired if ending.course.rollout.weights else 0
     was = before.rollout.weights.desired if before.rollout and before.rollout.weights else 0
-    if ending.course.candidate is not None and weight not in (0, MILLION, was):
-        yield "CanaryRunning", describe_step(ending.course, ending.path)
+    shadow = ending.course.rollout.shadow
+    was_shadow = before.rollout.shadow if before.rollout else 0
+    is_told = weight not in (0, MILLION, was) or shadow not in (0, was_shadow)
+    if ending.course.candidate is not None and is_told:
+        yield describe_step(ending.course, ending.path)
 
 
-def describe_step(course: Course, path: Path) -> str:
-    """How far a rollout is, as a sentence."""
+def describe_step(course: Course, path: Path) -> tuple[str, str]:
+    """How far a rollout is: a reason and its sentence."""
     weight = course.rollout.weights.desired if course.rollout.weights else 0
-    return say(
-        "CanaryRunning",
+    reason = "CanaryRunning" if weight else "ShadowRunning"
+    return reason, say(
+        reason,
         revision=(course.candidate or "")[:SHOWN],
-        percent=render_percent(weight),
+        percent=render_percent(weight or course.rollout.shadow),
         step=render_step(course.rollout, path),
     )
 

@@ -14,7 +14,7 @@ from slipway_operator.decide.rollout.observing import (
     is_over,
     measure_unread,
 )
-from slipway_operator.decide.rollout.scene import SHOWN, Course, Scene, has_weight
+from slipway_operator.decide.rollout.scene import SHOWN, Course, Scene, is_tried
 from slipway_operator.decide.traffic import Goal
 from slipway_operator.state.command import Verb
 
@@ -26,7 +26,7 @@ def find_cause(scene: Scene, candidate: str, position: RolloutStatus) -> tuple[s
     """What ends the rollout now: a reason and its sentence. Needs neither metrics nor pods."""
     if scene.verb is Verb.ABORT:
         return "RolloutAborted", say("RolloutAborted", revision=candidate[:SHOWN])
-    if not scene.path.stops or not has_weight(position):
+    if not scene.path.stops or not is_tried(position):
         return None
     return _find_dead(scene, candidate) or _find_bad(scene, position)
 
@@ -79,6 +79,7 @@ def abort(
             position,
             state=RolloutState.ABORTING,
             weights=None,
+            shadow=0,
             paused=None,
             held_since=None,
             reason=reason,

@@ -7,7 +7,7 @@ from slipway_operator.api.status import Status
 from slipway_operator.api.status_rollout import Command as Answer
 from slipway_operator.api.status_rollout import RolloutStatus
 from slipway_operator.decide.rollout.candidate import is_rejected
-from slipway_operator.decide.rollout.scene import ENDED, SHOWN
+from slipway_operator.decide.rollout.scene import ENDED, SHOWN, is_tried
 from slipway_operator.state.command import Command, Verb
 from slipway_operator.state.revision import Snapshot
 
@@ -71,8 +71,7 @@ def _explain(
         return moved
     if is_paused_by_spec and verb in _GOES_ON:
         return "It is paused by spec.rollout.paused. Set that to false."
-    has_begun = rollout.weights is not None and rollout.weights.desired > 0
-    if verb is Verb.PROMOTE and not has_begun and rollout.paused is None:
+    if verb is Verb.PROMOTE and not is_tried(rollout) and rollout.paused is None:
         return "Its pods are not ready yet, so there is no step to leave."
     if verb is Verb.RESUME and rollout.paused == "ApprovalNeeded":
         return "It waits for approval. Use promote."

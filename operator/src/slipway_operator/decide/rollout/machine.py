@@ -19,10 +19,10 @@ from slipway_operator.decide.rollout.candidate import (
 from slipway_operator.decide.rollout.ending import abort, find_cause
 from slipway_operator.decide.rollout.observing import hear_pause, observe
 from slipway_operator.decide.rollout.position import Standing, enter, find_position, go_to
-from slipway_operator.decide.rollout.scene import Course, Scene, has_weight, list_slots
+from slipway_operator.decide.rollout.scene import Course, Scene, is_tried, list_slots
 from slipway_operator.decide.traffic import Goal
 from slipway_operator.state.command import Verb
-from slipway_operator.state.slots import MILLION, MOST
+from slipway_operator.state.slots import MILLION, MOST, Mirror
 
 
 def decide_rollout(scene: Scene) -> Course:
@@ -88,7 +88,7 @@ def _go_on(
             rollout=msgspec.structs.replace(position, state=RolloutState.SUPERSEDING),
             rejected=rejected,
         )
-    if has_weight(position):
+    if is_tried(position):
         standing = _move(scene, candidate, enter(scene, position))
     else:
         standing = Standing(at=_prepare(scene, candidate, position))
@@ -98,7 +98,7 @@ def _go_on(
         at = msgspec.structs.replace(at, state=RolloutState.SCALING)
     return Course(
         candidate=candidate,
-        goal=Goal(base=scene.stable, guest=candidate if weight else None, weight=weight),
+        goal=_aim(scene, candidate, weight=weight, shadow=at.shadow),
         rollout=at,
         rejected=rejected,
         wait_seconds=standing.wait_seconds,
@@ -139,10 +139,19 @@ def _move(scene: Scene, candidate: str, position: RolloutStatus) -> Standing:
     if position.step_index >= len(scene.path.stops):
         return Standing(at=msgspec.structs.replace(position, state=RolloutState.PROMOTING))
     weight = position.weights.desired if position.weights else 0
-    goal = Goal(base=scene.stable, guest=candidate, weight=weight)
+    goal = _aim(scene, candidate, weight=weight, shadow=position.shadow)
     if goal.is_reached(scene.route) or scene.verb is Verb.PROMOTE:
         return observe(scene, position)
     return Standing(at=msgspec.structs.replace(position, state=RolloutState.SHIFTING))
+
+
+def _aim(scene: Scene, candidate: str, *, weight: int, shadow: int) -> Goal:
+    return Goal(
+        base=scene.stable,
+        guest=candidate if weight else None,
+        weight=weight,
+        mirror=Mirror(revision=candidate, share=shadow) if shadow else None,
+    )
 
 
 def _limit(scene: Scene, candidate: str, position: RolloutStatus) -> tuple[int, bool]:

@@ -17,12 +17,14 @@ from slipway_operator.state.command import Verb
 from slipway_operator.state.instants import compute_seconds_left, read_instant, render_instant
 
 UNREAD_SECONDS: Final = 10  # so long unread, and it is no hiccup
+# At the weight of a step, or at its share of copies, with nothing in the way.
+_WATCHED: Final = frozenset({RolloutState.OBSERVING, RolloutState.SHADOWING})
 
 
 def is_over(scene: Scene, position: RolloutStatus) -> bool:
     """Whether the longest time of a step is over without a verdict."""
     began, index = read_instant(position.step_started_at), position.step_index
-    if position.state is not RolloutState.OBSERVING or began is None:
+    if position.state not in _WATCHED or began is None:
         return False
     if index >= len(scene.path.stops) or not scene.path.stops[index].evidence:
         return False
@@ -59,7 +61,7 @@ def observe(scene: Scene, position: RolloutStatus) -> Standing:
     stop = scene.path.stops[position.step_index]
     if scene.verb is Verb.PROMOTE:
         return advance(scene, position)
-    if position.state not in (RolloutState.OBSERVING, RolloutState.HELD, RolloutState.PAUSED):
+    if position.state not in _WATCHED | {RolloutState.HELD, RolloutState.PAUSED}:
         position = msgspec.structs.replace(position, step_started_at=render_instant(scene.now))
     if position.paused is not None:
         return Standing(at=msgspec.structs.replace(position, state=RolloutState.PAUSED))
@@ -68,7 +70,8 @@ def observe(scene: Scene, position: RolloutStatus) -> Standing:
     held = _find_hold(scene)
     if held is not None:
         return _hold(scene, position, reason=held[0], message=held[1])
-    position = _release(scene, position)
+    watched = RolloutState.SHADOWING if stop.shadow else RolloutState.OBSERVING
+    position = _release(scene, msgspec.structs.replace(position, state=watched))
     return _judge(scene, position, stop)
 
 
@@ -134,11 +137,10 @@ def _release(scene: Scene, position: RolloutStatus) -> RolloutStatus:
     """The time in which it was held counts for nothing."""
     held, began = read_instant(position.held_since), read_instant(position.step_started_at)
     if held is None or began is None:
-        return msgspec.structs.replace(position, state=RolloutState.OBSERVING)
+        return position
     later = began + max(scene.now - held, timedelta())
     return msgspec.structs.replace(
         position,
-        state=RolloutState.OBSERVING,
         step_started_at=render_instant(min(later, scene.now)),
         held_since=None,
         reason=None,

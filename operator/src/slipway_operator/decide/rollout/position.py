@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import msgspec
 
 from slipway_operator.api.status_rollout import RolloutState, RolloutStatus, Weights
-from slipway_operator.decide.rollout.scene import ENDED, Scene, has_weight
+from slipway_operator.decide.rollout.path import Stop
+from slipway_operator.decide.rollout.scene import ENDED, Scene, is_tried
 from slipway_operator.state.instants import render_instant
 from slipway_operator.state.slots import MILLION
 
@@ -48,13 +49,16 @@ class Standing:
 def enter(scene: Scene, position: RolloutStatus) -> RolloutStatus:
     """At the weight of its step; where it had another one, on the way there."""
     stops, index = scene.path.stops, position.step_index
-    weight = MILLION if index >= len(stops) else stops[index].weight
-    if position.weights is not None and position.weights.desired == weight:
+    stop = stops[index] if index < len(stops) else Stop(weight=MILLION)
+    weight, shadow = stop.weight, stop.shadow
+    has_it = position.weights is not None and position.weights.desired == weight
+    if has_it and position.shadow == shadow:
         return position
     return msgspec.structs.replace(
         position,
         state=RolloutState.PROMOTING if weight == MILLION else RolloutState.SHIFTING,
         weights=Weights(desired=weight, programmed=0),
+        shadow=shadow,
     )
 
 
@@ -67,7 +71,7 @@ def go_to(position: RolloutStatus, *, index: int) -> RolloutStatus:
     return msgspec.structs.replace(
         position,
         step_index=index,
-        state=RolloutState.SHIFTING if has_weight(position) else position.state,
+        state=RolloutState.SHIFTING if is_tried(position) else position.state,
         paused=None,
         held_since=None,
         reason=None,

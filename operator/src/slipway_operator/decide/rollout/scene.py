@@ -94,6 +94,11 @@ def has_weight(position: RolloutStatus) -> bool:
     return position.weights is not None and position.weights.desired > 0
 
 
+def is_tried(position: RolloutStatus) -> bool:
+    """Whether it gets requests, or copies of them."""
+    return has_weight(position) or position.shadow > 0
+
+
 def list_slots(scene: Scene) -> frozenset[str]:
     slots = scene.route.slots if scene.route else None
     return slots.revisions if slots else frozenset()
