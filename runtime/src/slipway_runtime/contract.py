@@ -33,6 +33,7 @@ PATH_READY: Final = "/v2/health/ready"
 PATH_LIVE: Final = "/v2/health/live"
 PATH_PREDICT: Final = "/predict"
 PATH_METRICS: Final = "/metrics"
+PATH_ANSWERS: Final = "/answers"  # on the port of the metrics: answers to compare
 MOUNT_WORK: Final = "/slipway/work"
 MOUNT_MODEL: Final = "/slipway/model"
 MOUNT_REGISTRY: Final = "/slipway/registry"
@@ -45,6 +46,12 @@ HEADER_REVISION: Final = "x-model-revision"  # set by the route, returned in ans
 HEADER_OVERRIDE: Final = "x-slipway-revision"  # only with traffic.revisionOverride: Token
 HEADER_FORCED: Final = "x-slipway-forced"
 HEADER_REQUEST_ID: Final = "x-request-id"
+
+# ── Where a request came from (label `source` of what is counted) ────────────────────────────
+SOURCE_ROUTE: Final = "route"  # the route chose this revision
+SOURCE_MIRROR: Final = "mirror"  # a copy: the route chose another revision, which answers the user
+SOURCE_FORCED: Final = "forced"  # the caller chose this revision
+SOURCE_DIRECT: Final = "direct"  # not through the route
 
 # ── Formats on disk ──────────────────────────────────────────────────────────────────────────
 MANIFEST_SCHEMA: Final = "slipway.dev/manifest/v1"

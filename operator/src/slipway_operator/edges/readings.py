@@ -6,7 +6,8 @@ it could not be read is told in words.
 
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -20,6 +21,9 @@ from slipway_operator.contract import (
     METRIC_ROWS,
     METRIC_VIOLATIONS,
     PATH_METRICS,
+    SOURCE_DIRECT,
+    SOURCE_MIRROR,
+    SOURCE_ROUTE,
 )
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.edges.clock import utc_now
@@ -31,14 +35,23 @@ _AT_ONCE: Final = 64
 _LEAST_APART: Final = timedelta(seconds=1)  # a look for another reason is no tick
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
+_USERS: Final = frozenset({SOURCE_ROUTE, SOURCE_DIRECT})
+_COPIES: Final = frozenset({SOURCE_MIRROR})
 
 
 class Unreadable(Exception):
     """What a pod answered is not what it has counted; the text says why."""
 
 
-async def read_pods(sources: Sequence[Source], *, ledger: Ledger | None) -> Readings | None:
-    """What these pods have counted; None: there is none, or they were asked just now."""
+async def read_pods(
+    sources: Sequence[Source], *, ledger: Ledger | None, shadow: bool = False
+) -> Readings | None:
+    """What these pods have counted; None: there is none, or they were asked just now.
+
+    Args:
+        ledger: what is known of them.
+        shadow: they are to tell their latest answers as well.
+    """
     now = utc_now()
     if not sources or (ledger and ledger.at and now - ledger.at < _LEAST_APART):
         return None
@@ -89,39 +102,49 @@ def parse_reading(text: str) -> Reading:
         ValueError: it is not in that format.
     """
     families = {family.name: family for family in text_string_to_metric_families(text)}
-    rows = families.get(METRIC_ROWS.removesuffix("_total"))
-    if rows is None:
+    if METRIC_ROWS.removesuffix("_total") not in families:
         raise Unreadable(f"it has no {METRIC_ROWS}")
+    users = _read_counts(families, _USERS)
+    copies = _read_counts(families, _COPIES)
+    return users if copies == Reading() else replace(users, mirrored=copies)
+
+
+def _read_counts(families: Mapping[str, Metric], sources: frozenset[str]) -> Reading:
+    """What was counted of the requests that came from these sources."""
     requests = errors = 0
-    for labels, value in _list(families.get(METRIC_REQUESTS.removesuffix("_total")), "_total"):
+    for labels, value in _list(families, METRIC_REQUESTS, "_total", sources):
         requests += value
         if int(labels.get("code", "0")) >= _SERVER_ERROR:
             errors += value
     violations = refused = 0
-    for labels, value in _list(families.get(METRIC_VIOLATIONS.removesuffix("_total")), "_total"):
+    for labels, value in _list(families, METRIC_VIOLATIONS, "_total", sources):
         violations += value
         if labels.get("policy") == "Reject":
             refused += value
     return Reading(
         requests=requests,
         errors=errors,
-        latency=_merge(_list(families.get(METRIC_LATENCY), "_bucket")),
-        rows=sum(value for _, value in _list(rows, "_total")),
+        latency=_merge(_list(families, METRIC_LATENCY, "_bucket", sources)),
+        rows=sum(value for _, value in _list(families, METRIC_ROWS, "_total", sources)),
         violations=violations,
         refused=refused,
     )
 
 
-def _list(family: Metric | None, suffix: str) -> Iterable[tuple[dict[str, str], int]]:
+def _list(
+    families: Mapping[str, Metric], name: str, suffix: str, sources: frozenset[str]
+) -> Iterable[tuple[dict[str, str], int]]:
+    """The samples of a metric; a server that tells no source knows no copies."""
+    family = families.get(name.removesuffix("_total"))
     for sample in family.samples if family else ():
-        if sample.name.endswith(suffix):
+        if sample.name.endswith(suffix) and sample.labels.get("source", SOURCE_DIRECT) in sources:
             if not (math.isfinite(sample.value) and sample.value >= 0):
                 raise Unreadable(f"{sample.name} is {sample.value}")
             yield sample.labels, int(sample.value)
 
 
 def _merge(buckets: Iterable[tuple[dict[str, str], int]]) -> tuple[tuple[float, int], ...]:
-    """The histograms of all protocols as one: how many took at most so many seconds."""
+    """The histograms of all protocols and sources as one: how many took at most so many seconds."""
     merged: dict[float, int] = {}
     for labels, value in buckets:
         bound = float(labels.get("le", "nan"))

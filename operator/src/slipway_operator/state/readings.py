@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from slipway_operator.contract import PORT_METRICS, PORT_NAME_METRICS
+from slipway_operator.state.answers import Answers
 from slipway_operator.state.canonical import read_json_object
 from slipway_operator.state.identity import ANNOTATION_PORTS, LABEL_REVISION
 from slipway_operator.state.instants import read_instant
@@ -34,13 +35,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one pod has counted since it started.
+    """What one pod has counted since it started, of users' requests.
 
     Attributes:
         latency: how many requests took at most so many seconds, by rising bounds.
         errors: requests answered with 500 or more.
         violations: breaks of the contract's rules, one for each row and rule.
         refused: those of them whose rows were not given to the model.
+        mirrored: the same of copies of requests that another revision answered; None: no copy yet.
     """
 
     requests: int = 0
@@ -49,6 +51,12 @@ class Reading:
     rows: int = 0
     violations: int = 0
     refused: int = 0
+    mirrored: "Reading | None" = None
+
+    @property
+    def copies(self) -> "Reading":
+        """What was counted of copies."""
+        return self.mirrored or Reading()
 
     def is_after(self, other: "Reading") -> bool:
         """Whether the same process may have counted both, this one later: no count went back."""
@@ -56,16 +64,25 @@ class Reading:
             self.requests >= other.requests
             and self.rows >= other.rows
             and self.errors >= other.errors
+            and (other.mirrored is None or self.copies.is_after(other.mirrored))
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """All pods at one moment. `unread`: by pod, why it could not be asked."""
+    """All pods at one moment.
+
+    Attributes:
+        unread: by pod, why it could not be asked.
+        answers: what they have answered lately, where that was asked for.
+        unanswered: by pod, why it did not tell that.
+    """
 
     at: datetime
     found: tuple[tuple[Source, Reading], ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
+    answers: tuple[tuple[Source, Answers], ...] = ()
+    unanswered: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_sources(pods: Iterable[Json]) -> tuple[Source, ...]:

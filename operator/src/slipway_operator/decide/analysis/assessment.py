@@ -46,9 +46,19 @@ class Assessment:
 
 
 def assess(
-    ledger: Ledger, *, gates: Sequence[Gate], spec: AnalysisSpec, now: datetime
+    ledger: Ledger,
+    *,
+    gates: Sequence[Gate],
+    spec: AnalysisSpec,
+    now: datetime,
+    shadow: bool = False,
 ) -> Assessment:
-    """Judge the books."""
+    """Judge the books.
+
+    Args:
+        shadow: the canary gets copies alone. In any other step nothing is compared answer by
+            answer, so that such a metric neither passes nor fails it; its evidence stays shown.
+    """
     chances = list_chances(gates, spec)
     metrics = tuple(
         judge(
@@ -60,7 +70,11 @@ def assess(
         )
         for gate in gates
     )
-    gating = [one for gate, one in zip(gates, metrics, strict=True) if gate.is_gating]
+    gating = [
+        one
+        for gate, one in zip(gates, metrics, strict=True)
+        if gate.is_gating and (shadow or gate.tolerance is None)
+    ]
     failed = next((one for one in gating if one.verdict is Verdict.FAIL), None)
     passed = all(one.verdict is Verdict.PASS for one in gating)
     verdict = Verdict.FAIL if failed else Verdict.PASS if passed else Verdict.INSUFFICIENT

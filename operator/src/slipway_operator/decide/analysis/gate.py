@@ -16,19 +16,28 @@ from slipway_operator.decide.analysis.trial import Rule, Trial
 from slipway_operator.state.readings import Reading
 
 _LEAST_CEILING: Final = 0.01
+_LEAST_SHARE: Final = 0.001  # of other answers, that passing has to rule out where none may be
+TOLERANCE: Final = 1e-6  # of numbers, where a spec names none
 _ENOUGH: Final = 100  # requests of the stable that tell which of them are slow
 _MOST_SECONDS: Final = 604_800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One metric. `quantile`: that of the stable's latency above which a request is slow."""
+    """One metric.
+
+    Attributes:
+        quantile: that of the stable's latency above which a request is slow.
+        tolerance: where the answers to copies are compared, the difference of two numbers, as a
+            share of the stable's (of 1 where that is less), up to which they are the same.
+    """
 
     name: str
     type: MetricType
     rule: Rule
     is_gating: bool = True
     quantile: float | None = None
+    tolerance: float | None = None
 
 
 def list_gates(analysis: Analysis) -> tuple[Gate, ...]:
@@ -69,6 +78,16 @@ def _read_metric(metric: Metric) -> Gate:
             quantile=float(slow.baseline_quantile),
             relative=float(slow.relative),
             is_gating=is_gating,
+        )
+    if metric.agreement is not None:
+        tolerated = 1 - float(metric.agreement.minimum)
+        tolerance = metric.agreement.tolerance
+        return Gate(
+            name=metric.name,
+            type=metric.type,
+            rule=Rule(tolerated=tolerated, ceiling=max(tolerated, _LEAST_SHARE), relative=None),
+            is_gating=is_gating,
+            tolerance=TOLERANCE if tolerance is None else float(tolerance),
         )
     assert metric.violation_rate is not None  # noqa: S101  all others are refused
     tolerated = float(metric.violation_rate.tolerated)

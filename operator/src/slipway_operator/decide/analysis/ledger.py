@@ -90,11 +90,19 @@ def take(
     gates: Sequence[Gate],
     warm_up: WarmUp,
     weight: int | None,
+    shadow: bool = False,
 ) -> Ledger:
-    """The books after a tick. `weight`: the canary's share as the gateway confirmed it, in
-    millionths; None: it is not known, and the split is not judged."""
-    if readings.unread:
-        pod, why = min(readings.unread.items())
+    """The books after a tick.
+
+    Args:
+        weight: the canary's share as the gateway confirmed it, in millionths; None: it is not
+            known, and the split is not judged.
+        shadow: the canary gets copies alone: it is judged by them, and by how its answers to them
+            compare with the stable's.
+    """
+    unread = _find_unread(readings, gates, shadow=shadow)
+    if unread:
+        pod, why = min(unread.items())
         return replace(
             ledger,
             unread_since=ledger.unread_since or readings.at,
@@ -107,6 +115,8 @@ def take(
         and _is_warm(source, reading, warm_up=warm_up, at=readings.at)
     }
     ours = _list_windows(ledger, warm, canary)
+    if shadow:
+        ours = [(before.copies, after.copies) for before, after in ours]
     theirs = _list_windows(ledger, warm, stable)
     known = [reading for source, reading in warm.values() if source.revision == stable]
     trials = {
@@ -114,6 +124,13 @@ def take(
             ledger.trials.get(gate.name, Trial()), gate, ours=ours, theirs=theirs, known=known
         )
         for gate in gates
+        if gate.tolerance is None
+    }
+    # What was compared in a shadow stands while users are asked.
+    kept = {
+        gate.name: ledger.trials[gate.name]
+        for gate in gates
+        if gate.tolerance is not None and gate.name in ledger.trials
     }
     errors = Pair(canary=_count_errors(ours), stable=_count_errors(theirs))
     # With pods left out the counts are no split of all requests.
@@ -124,10 +141,12 @@ def take(
         seconds = max((readings.at - ledger.at).total_seconds(), 0.0)
     return replace(
         ledger,
-        trials=trials,
+        trials=kept | trials,
         readings={uid: reading for uid, (_, reading) in warm.items()},
         errors=ledger.errors + errors,
-        split=_advance_split(ledger.split, errors, weight=weight if is_whole else None),
+        split=_advance_split(
+            ledger.split, errors, weight=weight if is_whole and not shadow else None
+        ),
         seconds=ledger.seconds + seconds,
         at=readings.at,
         unread_since=None,
@@ -137,7 +156,14 @@ def take(
 
 def _is_warm(source: Source, reading: Reading, *, warm_up: WarmUp, at: datetime) -> bool:
     age = (at - source.ready_since).total_seconds()
-    return reading.requests >= warm_up.requests and age >= warm_up.seconds
+    requests = reading.requests + reading.copies.requests
+    return requests >= warm_up.requests and age >= warm_up.seconds
+
+
+def _find_unread(readings: Readings, gates: Sequence[Gate], *, shadow: bool) -> Mapping[str, str]:
+    """The pods without which nothing is judged: by name, why they could not be read."""
+    compares = shadow and any(gate.is_gating and gate.tolerance is not None for gate in gates)
+    return {**(readings.unanswered if compares else {}), **readings.unread}
 
 
 def _list_windows(

@@ -13,6 +13,7 @@ MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 LIKES: Final = (0.1, 0.2, 0.35, 0.5, 0.7)
 _LEAST: Final = 1e-9  # a tolerated rate of 0 means: one bad request is too many
+_MOST: Final = 1 - _LEAST  # where all may be bad nothing is ever proven
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def factors_of_excess(counts: Counts, *, tolerated: float) -> tuple[float, ...]:
     >>> [round(factor, 1) for factor in factors_of_excess(Counts(100, 5), tolerated=0.01)[:3]]
     [1.5, 2.5, 3.6]
     """
-    null = max(tolerated, _LEAST)
+    null = min(max(tolerated, _LEAST), _MOST)
     rates = (min(multiple * null, (1 + null) / 2) for multiple in MULTIPLES)
     return tuple(_factor(counts.bad, counts.good, rate, null) for rate in rates)
 
@@ -73,7 +74,7 @@ def factors_of_safety(counts: Counts, *, ceiling: float) -> tuple[float, ...]:
     >>> [EProcess(factors).reaches(0.05) for factors in clean]
     [False, True]
     """
-    null = max(ceiling, _LEAST)
+    null = min(max(ceiling, _LEAST), _MOST)
     return tuple(_factor(counts.bad, counts.good, share * null, null) for share in SHARES)
 
 
