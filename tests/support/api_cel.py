@@ -21,8 +21,22 @@ def _compare(left: celtypes.DoubleType, right: celtypes.DoubleType) -> celtypes.
     return celtypes.IntType((left > right) - (left < right))
 
 
+def _index_of(items: celtypes.ListType, item: celtypes.Value) -> celtypes.IntType:
+    return celtypes.IntType(next((at for at, one in enumerate(items) if one == item), -1))
+
+
+def _last_index_of(items: celtypes.ListType, item: celtypes.Value) -> celtypes.IntType:
+    found = [at for at, one in enumerate(items) if one == item]
+    return celtypes.IntType(found[-1] if found else -1)
+
+
 # Kubernetes' own CEL library, which a plain CEL does not have.
-_FUNCTIONS = {"quantity": _quantity, "compareTo": _compare}
+_FUNCTIONS = {
+    "quantity": _quantity,
+    "compareTo": _compare,
+    "indexOf": _index_of,
+    "lastIndexOf": _last_index_of,
+}
 
 
 @cache

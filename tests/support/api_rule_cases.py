@@ -202,15 +202,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "steps with Immediate": (
         rollout(strategy="Immediate", steps=[{"type": "Approval"}]),
-        "steps belong to",
+        "Immediate has no steps",
     ),
-    "steps with the default strategy": (
-        document({"rollout": {"steps": [{"type": "Approval"}]}}),
-        "steps belong to",
+    "weights with BlueGreen": (
+        rollout(strategy="BlueGreen", steps=[{"type": "Weight", "weight": {"percent": 5}}]),
+        "moves all requests at once",
     ),
-    "steps with BlueGreen": (
-        rollout(strategy="BlueGreen", steps=[{"type": "Approval"}]),
-        "steps belong to",
+    "a shadow behind a weight": (
+        rollout(
+            steps=[
+                {"type": "Shadow", "shadow": {"percent": 5}},
+                {"type": "Weight", "weight": {"percent": 5}},
+                {"type": "Shadow", "shadow": {"percent": 5}},
+            ]
+        ),
+        "before the first Weight step",
     ),
     "bound of zero": (rollout(analysis={"falseAbort": "0"}), "decides nothing"),
     "bound of one": (rollout(analysis={"falsePass": "1.0"}), "decides nothing"),
@@ -324,11 +330,7 @@ NOT_YET: dict[str, list[dict[str, Any]]] = {
         document({"autoscaling": {"minReplicas": 1}}),
         document({"autoscaling": {}}),
     ],
-    "spec.rollout.strategy": [
-        document({"rollout": {"strategy": word}}) for word in ("Shadow", "BlueGreen")
-    ],
     "spec.rollout.stableScale": [rollout(stableScale="Dynamic")],
-    "spec.rollout.steps[].type": [step(type="Shadow", shadow={"percent": 5})],
     "spec.rollout.analysis.source": [rollout(analysis={"source": "Prometheus"})],
     "spec.rollout.analysis.metrics[].type": [
         metric(type=kind, **METRICS[kind])
@@ -355,6 +357,19 @@ SUPPORTED: dict[str, dict[str, Any]] = {
     "empty lists": document({"dependencies": [], "rollout": {"steps": []}}),
     "an empty rollout": document({"rollout": {}}),
     "Immediate": document({"rollout": {"strategy": "Immediate"}}),
+    "steps of the usual strategy": document({"rollout": {"steps": [{"type": "Approval"}]}}),
+    "a shadow": document({"rollout": {"strategy": "Shadow"}}),
+    "copies, then users": rollout(
+        steps=[
+            {"type": "Shadow", "shadow": {"percent": "0.5", "until": "Duration"}},
+            {"type": "Approval"},
+            {"type": "Weight", "weight": {"percent": 5}},
+        ]
+    ),
+    "blue and green": rollout(
+        strategy="BlueGreen",
+        steps=[{"type": "Shadow", "shadow": {"percent": 100}}, {"type": "Approval"}],
+    ),
     "a canary": rollout(
         steps=[
             {"type": "Weight", "weight": {"percent": 5, "until": "Evidence"}},

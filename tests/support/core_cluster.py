@@ -9,7 +9,7 @@ status. What a model does in its build and as a pod is told by `Behaviour`. Time
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from slipway_operator.state.readings import Reading, Readings, Source
 
 START = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 Json = dict[str, Any]
+IMMEDIATE = {"strategy": "Immediate"}  # for tests of anything but a rollout with steps
 
 
 def _weigh(slots: list[tuple[str, int]]) -> dict[str, int]:
@@ -33,6 +34,15 @@ def _weigh(slots: list[tuple[str, int]]) -> dict[str, int]:
 
 def read_slots(route: Json) -> list[tuple[str, int]]:
     return [(ref["name"], ref["weight"]) for ref in route["spec"]["rules"][1]["backendRefs"]]
+
+
+def list_copied(route: Json) -> list[tuple[str, int]]:
+    """Who gets copies of users' requests, and of how many of a million."""
+    copied = []
+    for filter_ in route["spec"]["rules"][1].get("filters", ()):
+        mirror = filter_["requestMirror"]
+        copied.append((mirror["backendRef"]["name"], mirror.get("fraction", {}).get("numerator")))
+    return [(str(name), 1_000_000 if share is None else int(share)) for name, share in copied]
 
 
 def list_backends(route: Json) -> list[Json]:
@@ -132,6 +142,7 @@ class Cluster:
     plans: int = 0
     ledger: Ledger | None = None
     counted: dict[str, float] = field(default_factory=dict)  # requests of a pod, by uid
+    copied: dict[str, float] = field(default_factory=dict)  # copies that a pod got, by uid
     reachable: set[str] = field(default_factory=set)  # Services that may still get requests
 
     # ── what a user does ─────────────────────────────────────────────────────────────────
@@ -189,6 +200,12 @@ class Cluster:
                     share = requests * weight / 1_000_000 / len(pods)
                     uid = pod["metadata"]["uid"]
                     self.counted[uid] = self.counted.get(uid, 0) + share
+            for name, share in list_copied(route):
+                pods = [pod for pod in self.of_kind("Pod") if self._is_of(pod, name)]
+                for pod in pods:
+                    uid = pod["metadata"]["uid"]
+                    copies = requests * share / 1_000_000 / len(pods)
+                    self.copied[uid] = self.copied.get(uid, 0) + copies
 
     def _is_of(self, pod: Json, name: str) -> bool:
         return bool(pod["metadata"]["ownerReferences"][0]["name"] == name)
@@ -198,7 +215,15 @@ class Cluster:
         return self._find_behaviour(self.objects[("Deployment", owner)])
 
     def _tell(self, source: Source) -> Reading:
-        behaviour, total = self._behaves(source.pod), int(self.counted.get(source.uid, 0))
+        behaviour = self._behaves(source.pod)
+        users = self._count_of(behaviour, self.counted.get(source.uid, 0))
+        copied = self.copied.get(source.uid)
+        if copied is None:
+            return users
+        return replace(users, mirrored=self._count_of(behaviour, copied))
+
+    def _count_of(self, behaviour: Behaviour, requests: float) -> Reading:
+        total = int(requests)
         slow = int(total * behaviour.slow)
         return Reading(
             requests=total,

@@ -88,18 +88,23 @@ def _read_look(look: Mapping[str, Any]) -> Readings:
                     address="10.1.0.9:9090",
                     ready_since=datetime.fromisoformat(one["readySince"]),
                 ),
-                Reading(
-                    requests=one["requests"],
-                    errors=one["errors"],
-                    latency=tuple((bound, number) for bound, number in one["latency"]),
-                    rows=one["rows"],
-                    violations=one["violations"],
-                    refused=one["refused"],
-                ),
+                _read_counts(one),
             )
             for one in look["pods"]
         ),
         unread=look["unread"],
+    )
+
+
+def _read_counts(told: Mapping[str, Any]) -> Reading:
+    return Reading(
+        requests=told["requests"],
+        errors=told["errors"],
+        latency=tuple((bound, number) for bound, number in told["latency"]),
+        rows=told["rows"],
+        violations=told["violations"],
+        refused=told["refused"],
+        mirrored=_read_counts(told["mirrored"]) if "mirrored" in told else None,
     )
 
 
@@ -113,17 +118,26 @@ def render_look(readings: Readings) -> dict[str, Any]:
                 "uid": source.uid,
                 "revision": source.revision,
                 "readySince": render_instant(source.ready_since),
-                "requests": reading.requests,
-                "errors": reading.errors,
-                "latency": [list(pair) for pair in reading.latency],
-                "rows": reading.rows,
-                "violations": reading.violations,
-                "refused": reading.refused,
+                **_render_counts(reading),
             }
             for source, reading in readings.found
         ],
         "unread": dict(readings.unread),
     }
+
+
+def _render_counts(reading: Reading) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "requests": reading.requests,
+        "errors": reading.errors,
+        "latency": [list(pair) for pair in reading.latency],
+        "rows": reading.rows,
+        "violations": reading.violations,
+        "refused": reading.refused,
+    }
+    if reading.mirrored is not None:
+        told["mirrored"] = _render_counts(reading.mirrored)
+    return told
 
 
 def render_plan(plan: Plan) -> dict[str, Any]:

@@ -196,6 +196,27 @@ def tell_dead_pods() -> None:
     life.write("41-dead-pods", "Its pod is gone: no requests.", when=reaches("Scaling"))
 
 
+def tell_shadow() -> None:
+    copies = {"type": "Shadow", "shadow": {"percent": 30}}
+    life = begin(steps=[copies, step(100)])
+    life.write("51-copies", "Its pod is ready: it gets copies.", when=reaches("Shifting"))
+    life.write("52-shadowing", "The gateway confirmed it.", when=reaches("Shadowing"))
+    life.write("53-shadow-passed", "It does well: no copies, but requests.", when=index(1))
+    life = begin(new={"errors": 0.05}, steps=[copies, step(100)])
+    life.write(
+        "54-shadow-failed", "It fails with copies: no more of them.", when=reaches("Aborting")
+    )
+    life.write("55-shadow-ended", "It gets none any more.", when=reaches("RolledBack"))
+
+
+def tell_blue_green() -> None:
+    life = begin(strategy="BlueGreen", steps=[])
+    life.write("61-switch", "Its pod is ready: it enters, then gets all.", when=reaches("Shifting"))
+    life.write("62-switched", "All requests are there, confirmed.", when=reaches("Observing"))
+    life = begin(new={"errors": 0.05}, strategy="BlueGreen", steps=[])
+    life.write("63-switch-back", "It does badly: all goes back.", when=reaches("Aborting"))
+
+
 def list_lives() -> Iterator[Callable[[], None]]:
     yield from (
         tell_good_one,
@@ -204,6 +225,8 @@ def list_lives() -> Iterator[Callable[[], None]]:
         tell_changes_of_mind,
         tell_queue,
         tell_dead_pods,
+        tell_shadow,
+        tell_blue_green,
     )
 
 

@@ -93,6 +93,9 @@ class Watched:
         given = self.rollout
         if given["strategy"] == "Immediate":
             given = {"strategy": "Immediate"}
+        if given["strategy"] == "BlueGreen":
+            steps = [step for step in given.get("steps", []) if step["type"] != "Weight"]
+            given = given | {"steps": steps}
         self.cluster.submit(NAME, {**self.spec, "rollout": given})
 
     def command(self, verb: str, **changes: Any) -> str:

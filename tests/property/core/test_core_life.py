@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core_cluster import (
+    IMMEDIATE,
     Behaviour,
     Cluster,
     WriteFailedError,
@@ -81,7 +82,7 @@ def new_cluster() -> Cluster:
 
 
 def submit(cluster: Cluster, uri: str, replicas: int | None = None, hostnames: tuple = ()) -> None:
-    spec: dict = {"model": {"uri": uri}}
+    spec: dict = {"model": {"uri": uri}, "rollout": IMMEDIATE}
     if replicas is not None:
         spec["replicas"] = replicas
     if hostnames:
@@ -94,7 +95,7 @@ def act(cluster: Cluster, step: tuple) -> None:  # noqa: C901 - a flat table of 
         case ("submit", uri, replicas, hostnames):
             submit(cluster, uri, replicas, hostnames)
         case ("invalid",):
-            cluster.submit(NAME, {"model": {"uri": GOOD[0]}, "replicas": -1})
+            cluster.submit(NAME, {"model": {"uri": GOOD[0]}, "rollout": IMMEDIATE, "replicas": -1})
         case ("lose status",):
             cluster.objects[("ModelDeployment", NAME)].pop("status", None)
         case ("edit", kind):

@@ -44,11 +44,14 @@ def step(percent: int, **rest: Any) -> dict[str, Any]:
 
 
 APPROVAL = {"type": "Approval"}
+SHADOW = {"type": "Shadow", "shadow": {"percent": 40, "minSeconds": 4, "maxSeconds": 900}}
 SHORT = [step(10), step(100)]
 PATHS: list[list[dict[str, Any]]] = [
     SHORT,
     [step(20), APPROVAL, step(60), step(100)],
     [APPROVAL, step(50)],
+    [SHADOW, step(50), step(100)],
+    [SHADOW, APPROVAL, step(20)],
     [step(5), step(25), step(50), step(100)],
     [],
 ]
@@ -64,6 +67,8 @@ POLICIES: list[dict[str, Any]] = [
     {"onNewRevision": "Supersede"},
     {"strategy": "Immediate"},
     {"strategy": "Canary"},
+    {"strategy": "Shadow"},
+    {"strategy": "BlueGreen"},
 ]
 names = st.sampled_from([*GOOD, *GOOD, *ILL])
 

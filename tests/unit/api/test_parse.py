@@ -44,7 +44,7 @@ def test_the_least_document_gets_every_default() -> None:
     assert spec.traffic.gateway is None
     assert spec.replicas is None
     assert spec.autoscaling is None
-    assert spec.rollout.strategy is Strategy.IMMEDIATE
+    assert spec.rollout.strategy is Strategy.CANARY
 
 
 def test_the_metadata_that_matters_is_kept() -> None:
@@ -543,7 +543,6 @@ NOT_YET: dict[str, dict[str, Any]] = {
     ),
     "spec.traffic.revisionOverride": document({"traffic": {"revisionOverride": "Token"}}),
     "spec.autoscaling": document({"autoscaling": {}}),
-    "spec.rollout.strategy": document({"rollout": {"strategy": "Shadow"}}),
     "spec.rollout.stableScale": document({"rollout": {"stableScale": "Dynamic"}}),
     "spec.rollout.analysis.source": document({"rollout": {"analysis": {"source": "Prometheus"}}}),
     "spec.monitoring": document({"monitoring": {"log": {"mode": "BestEffort"}}}),

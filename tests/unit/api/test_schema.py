@@ -100,8 +100,8 @@ def test_the_pages_name_what_is_not_yet_there() -> None:
     rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
     assert "*Not yet.*" in rows["spec.autoscaling"]
     assert "*Not yet: Quarantine.*" in rows["spec.contract.onViolation"]
-    assert "*Not yet: Shadow.*" in rows["spec.rollout.steps[].type"]
-    assert "*Not yet: BlueGreen, Shadow.*" in rows["spec.rollout.strategy"]
+    assert "*Not yet: Dynamic.*" in rows["spec.rollout.stableScale"]
+    assert "Not yet" not in rows["spec.rollout.strategy"]
     assert "Not yet" not in rows["spec.model.uri"]
     assert "| required | Build |" in rows["spec.model.uri"]
     assert "| `10` | Revision |" in rows["spec.serving.timeoutSeconds"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core_cluster import Behaviour, Cluster, Json, laptop_settings
+from core_cluster import IMMEDIATE, Behaviour, Cluster, Json, laptop_settings
 from slipway_operator.plan import Apply, Plan
 
 NAME = "penguins"
@@ -15,7 +15,7 @@ AUTOSCALER = "kube-controller-manager"
 def cluster() -> Cluster:
     behaviours = {URI: Behaviour(), OTHER: Behaviour(digest="sha256:" + "b" * 64)}
     cluster = Cluster(settings=laptop_settings(), behaviours=behaviours)
-    cluster.submit(NAME, {"model": {"uri": URI}})
+    cluster.submit(NAME, {"model": {"uri": URI}, "rollout": IMMEDIATE})
     cluster.settle(NAME)
     return cluster
 
@@ -81,7 +81,7 @@ def test_a_number_in_the_spec_takes_it_back(cluster: Cluster) -> None:
     name = only(cluster)
     cluster.scale(name, 3, manager=AUTOSCALER)
     cluster.settle(NAME)
-    cluster.submit(NAME, {"model": {"uri": URI}, "replicas": 2})
+    cluster.submit(NAME, {"model": {"uri": URI}, "rollout": IMMEDIATE, "replicas": 2})
     cluster.settle(NAME)
     assert deployments(cluster) == {name: 2}
 
@@ -89,7 +89,7 @@ def test_a_number_in_the_spec_takes_it_back(cluster: Cluster) -> None:
 def test_a_revision_without_traffic_is_stopped_whoever_counted_its_pods(cluster: Cluster) -> None:
     old = only(cluster)
     cluster.scale(old, 3, manager=AUTOSCALER)
-    cluster.submit(NAME, {"model": {"uri": OTHER}})
+    cluster.submit(NAME, {"model": {"uri": OTHER}, "rollout": IMMEDIATE})
     cluster.settle(NAME)
     counted = deployments(cluster)
     (new,) = counted.keys() - {old}
@@ -102,7 +102,7 @@ def test_a_revision_without_traffic_is_stopped_whoever_counted_its_pods(cluster:
 def test_a_spec_that_cannot_be_read_leaves_an_autoscalers_number(cluster: Cluster) -> None:
     name = only(cluster)
     cluster.scale(name, 3, manager=AUTOSCALER)
-    cluster.submit(NAME, {"model": {"uri": URI}, "replicas": "many"})
+    cluster.submit(NAME, {"model": {"uri": URI}, "rollout": IMMEDIATE, "replicas": "many"})
     cluster.settle(NAME)
     assert cluster.condition(NAME, "Ready")[:2] == ("False", "InvalidSpec")
     assert deployments(cluster) == {name: 3}

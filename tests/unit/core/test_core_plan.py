@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core_cluster import Behaviour, Cluster, laptop_settings
+from core_cluster import IMMEDIATE, Behaviour, Cluster, laptop_settings
 from core_golden import SETTINGS
 from slipway_operator.plan import Apply, Plan, list_hosts_to_check, list_secrets, make_plan
 from slipway_operator.state.identity import ChildKind, Owner
@@ -23,7 +23,7 @@ def serving(uri: str = V1) -> Cluster:
             for uri, letter in ((V1, "1"), (V2, "2"), (V3, "3"))
         },
     )
-    cluster.submit(NAME, {"model": {"uri": uri}})
+    cluster.submit(NAME, {"model": {"uri": uri}, "rollout": IMMEDIATE})
     cluster.settle(NAME)
     return cluster
 
@@ -59,7 +59,12 @@ def test_the_secrets_to_look_up_are_named() -> None:
     model = {"uri": "s3://m/m.joblib", "access": {"secretRef": {"name": "keys"}}}
     metadata = {"name": NAME, "namespace": "default"}
     assert list_secrets({"metadata": metadata, "spec": {"model": model}}) == ("keys",)
-    assert list_secrets({"metadata": metadata, "spec": {"model": {"uri": "s3://m/m"}}}) == ()
+    assert (
+        list_secrets(
+            {"metadata": metadata, "spec": {"model": {"uri": "s3://m/m"}, "rollout": IMMEDIATE}}
+        )
+        == ()
+    )
     assert list_secrets({"metadata": metadata, "spec": {}}) == ()
 
 
@@ -76,7 +81,7 @@ def test_an_edge_is_told_which_hosts_to_look_up() -> None:
 
 def test_a_file_is_refused_on_a_cluster() -> None:
     cluster = Cluster(settings=SETTINGS["cluster"])
-    cluster.submit(NAME, {"model": {"uri": V1}})
+    cluster.submit(NAME, {"model": {"uri": V1}, "rollout": IMMEDIATE})
     cluster.reconcile(NAME)
     status, reason, message = cluster.condition(NAME, "Ready")
     assert (status, reason) == ("False", "InvalidSpec")
@@ -152,7 +157,7 @@ def spoil(cluster: Cluster, revision: str) -> None:
 def test_a_retired_revision_without_a_snapshot_goes_as_a_whole() -> None:
     cluster = serving()
     old = cluster.status(NAME)["stableRevision"]
-    cluster.submit(NAME, {"model": {"uri": V2}})
+    cluster.submit(NAME, {"model": {"uri": V2}, "rollout": IMMEDIATE})
     go(cluster, 8)
     spoil(cluster, old)
     cluster.wait(70)
@@ -165,7 +170,7 @@ def test_a_retired_revision_without_a_snapshot_goes_as_a_whole() -> None:
 def test_a_spoiled_revision_in_a_slot_is_left_alone_until_it_may_go() -> None:
     cluster = serving()
     old = cluster.status(NAME)["stableRevision"]
-    cluster.submit(NAME, {"model": {"uri": V2}})
+    cluster.submit(NAME, {"model": {"uri": V2}, "rollout": IMMEDIATE})
     go(cluster, 5)
     spoil(cluster, old)
     plan = cluster.plan(NAME)
@@ -177,7 +182,7 @@ def test_a_spoiled_revision_in_a_slot_is_left_alone_until_it_may_go() -> None:
 def test_an_unreadable_spec_leaves_a_spoiled_revision_as_it_is() -> None:
     cluster = serving()
     spoil(cluster, cluster.status(NAME)["stableRevision"])
-    cluster.submit(NAME, {"model": {"uri": V1}, "replicas": -1})
+    cluster.submit(NAME, {"model": {"uri": V1}, "rollout": IMMEDIATE, "replicas": -1})
     cluster.reconcile(NAME)
     assert cluster.condition(NAME, "Available")[:2] == ("True", "Serving")
     assert cluster.plan(NAME).actions == ()
@@ -188,7 +193,7 @@ def test_an_unreadable_spec_survives_the_loss_of_every_child() -> None:
     stable = f"{NAME}-r{cluster.status(NAME)['stableRevision']}"
     for kind in ("Deployment", "Service"):
         cluster._delete((kind, stable))
-    cluster.submit(NAME, {"model": {"uri": V1}, "replicas": -1})
+    cluster.submit(NAME, {"model": {"uri": V1}, "rollout": IMMEDIATE, "replicas": -1})
     cluster.reconcile(NAME)
     assert cluster.condition(NAME, "Ready")[:2] == ("False", "InvalidSpec")
     assert cluster.condition(NAME, "Available")[:2] == ("False", "NoRevision")
@@ -196,17 +201,17 @@ def test_an_unreadable_spec_survives_the_loss_of_every_child() -> None:
 
 def test_an_unreadable_spec_in_the_middle_of_a_rollout_moves_nothing() -> None:
     cluster = serving()
-    cluster.submit(NAME, {"model": {"uri": V2}})
+    cluster.submit(NAME, {"model": {"uri": V2}, "rollout": IMMEDIATE})
     go(cluster, 6)
     before = cluster.status(NAME)
     slots = cluster.route_log[-1]
-    cluster.submit(NAME, {"model": {"uri": V2}, "replicas": -1})
+    cluster.submit(NAME, {"model": {"uri": V2}, "rollout": IMMEDIATE, "replicas": -1})
     go(cluster, 3)
     after = cluster.status(NAME)
     assert cluster.route_log[-1] == slots
     assert after["canaryRevision"] == before["canaryRevision"]
     assert after["history"] == before["history"]
-    cluster.submit(NAME, {"model": {"uri": V2}})
+    cluster.submit(NAME, {"model": {"uri": V2}, "rollout": IMMEDIATE})
     cluster.settle(NAME)
     assert cluster.status(NAME)["stableRevision"] == before["canaryRevision"]
 
@@ -217,22 +222,22 @@ def outcomes(cluster: Cluster) -> list[str]:
 
 def test_history_tells_how_each_rollout_ended() -> None:
     cluster = serving()
-    cluster.submit(NAME, {"model": {"uri": V2}})
+    cluster.submit(NAME, {"model": {"uri": V2}, "rollout": IMMEDIATE})
     go(cluster, 6)
-    cluster.submit(NAME, {"model": {"uri": V1}})
+    cluster.submit(NAME, {"model": {"uri": V1}, "rollout": IMMEDIATE})
     cluster.settle(NAME)
     assert outcomes(cluster) == ["RolledBack", "Promoted"]
     # Its pods are still there, so the second try enters at once; a third model takes its place.
-    cluster.submit(NAME, {"model": {"uri": V2}})
+    cluster.submit(NAME, {"model": {"uri": V2}, "rollout": IMMEDIATE})
     go(cluster, 2)
-    cluster.submit(NAME, {"model": {"uri": V3}})
+    cluster.submit(NAME, {"model": {"uri": V3}, "rollout": IMMEDIATE})
     cluster.settle(NAME)
     assert outcomes(cluster) == ["Promoted", "Superseded", "RolledBack", "Promoted"]
 
 
 def test_every_step_of_the_route_waits_for_its_confirmation() -> None:
     cluster = serving()
-    cluster.submit(NAME, {"model": {"uri": V2}})
+    cluster.submit(NAME, {"model": {"uri": V2}, "rollout": IMMEDIATE})
     go(cluster, 5)
     shown = len(cluster.route_log)
     for _ in range(3):
@@ -261,7 +266,7 @@ def test_a_service_lost_in_a_slot_is_made_before_anything_else() -> None:
 
 def test_addresses_are_told_when_something_answers() -> None:
     cluster = Cluster(settings=SETTINGS["cluster"])
-    cluster.submit(NAME, {"model": {"uri": "s3://m/m.joblib"}})
+    cluster.submit(NAME, {"model": {"uri": "s3://m/m.joblib"}, "rollout": IMMEDIATE})
     cluster.reconcile(NAME)
     assert "url" not in cluster.status(NAME)
     cluster.settle(NAME)
@@ -290,7 +295,7 @@ def test_an_artifact_in_the_store_saves_the_build() -> None:
     digest = "sha256:" + "1" * 64
     asked: dict[str, Any] = {
         "metadata": {"name": NAME, "namespace": "default", "uid": "md-9", "generation": 1},
-        "spec": {"model": {"uri": V1, "digest": digest}},
+        "spec": {"model": {"uri": V1, "digest": digest}, "rollout": IMMEDIATE},
     }
 
     def plan(artifacts: dict[str, Any]) -> Plan:
@@ -315,18 +320,20 @@ def test_an_artifact_in_the_store_saves_the_build() -> None:
 
 def test_replicas_zero_serves_nobody_and_says_so() -> None:
     cluster = serving()
-    cluster.submit(NAME, {"model": {"uri": V1}, "replicas": 0})
+    cluster.submit(NAME, {"model": {"uri": V1}, "rollout": IMMEDIATE, "replicas": 0})
     cluster.settle(NAME)
     assert cluster.condition(NAME, "Ready")[:2] == ("False", "ScaledToZero")
     assert cluster.condition(NAME, "UpToDate")[:2] == ("True", "UpToDate")
-    cluster.submit(NAME, {"model": {"uri": V1}, "replicas": 2})
+    cluster.submit(NAME, {"model": {"uri": V1}, "rollout": IMMEDIATE, "replicas": 2})
     cluster.settle(NAME)
     assert cluster.condition(NAME, "Ready")[:2] == ("True", "Serving")
 
 
 def test_a_write_that_was_refused_is_told_until_it_is_not() -> None:
     cluster = Cluster(settings=SETTINGS["cluster"])
-    cluster.submit(NAME, {"model": {"uri": "https://models.example.com/m.joblib"}})
+    cluster.submit(
+        NAME, {"model": {"uri": "https://models.example.com/m.joblib"}, "rollout": IMMEDIATE}
+    )
     refusal = Refusal(reason="OperatorForbidden", message="The operator may not patch jobs.batch.")
     plan = cluster.plan(NAME, observed=Observed(refusal=refusal))
     assert plan.status is not None

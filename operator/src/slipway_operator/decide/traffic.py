@@ -79,7 +79,9 @@ def decide_traffic(
     begin to.
     """
     decision = _decide_slots(route=route, goal=goal, known=known, able=able)
-    return replace(decision, mirror=_decide_mirror(route=route, goal=goal, known=known, able=able))
+    mirror = _decide_mirror(route=route, goal=goal, known=known, able=able)
+    is_moved = route is not None and mirror != route.mirror
+    return replace(decision, mirror=mirror, step="mirror" if is_moved else decision.step)
 
 
 def _decide_mirror(

@@ -1,8 +1,8 @@
 """Whether a child must be written: desired compared with observed, in a fixed order.
 
 What is desired must be there; what a server or somebody else added beside it is left alone, but
-for what selects: one label more is another selection. What *we* stopped wanting is found by the
-hash of what was applied last, since absence cannot be compared.
+for what selects, where one label more is another selection, and for filters of routes. What *we*
+stopped wanting is found by the hash of what was applied last, since absence cannot be compared.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +34,8 @@ _MERGE_KEYS: Final = {
 _WHOLE: Final = frozenset(
     {"selector", "podSelector", "namespaceSelector", "matchLabels", "nodeSelector"}
 )
+# A filter of a route that somebody else adds may fail every request.
+_NEVER_OTHERS: Final = frozenset({"filters"})
 _QUANTITIES: Final = frozenset({"cpu", "memory", "ephemeral-storage", "sizeLimit"})
 
 
@@ -72,9 +74,11 @@ def _diff(desired: Any, observed: Any, *, path: str) -> Iterator[Difference]:
             return
         for key in sorted(desired):
             yield from _diff(desired[key], observed.get(key), path=f"{path}.{key}")
-        if path.rpartition(".")[2] in _WHOLE:
-            for key in sorted(observed.keys() - desired.keys()):
-                yield Difference(path=f"{path}.{key}", desired=None, observed=observed[key])
+        added = observed.keys() - desired.keys()
+        if path.rpartition(".")[2] not in _WHOLE:
+            added = {key for key in _NEVER_OTHERS & added if observed[key]}
+        for key in sorted(added):
+            yield Difference(path=f"{path}.{key}", desired=None, observed=observed[key])
     elif isinstance(desired, list | tuple):
         yield from _diff_list(desired, observed, path=path)
     elif not _is_equal(desired, observed, path=path):

@@ -7,7 +7,7 @@ from slipway_operator.api.spec_rollout import Rollout as RolloutSpec
 from slipway_operator.api.status_rollout import Analysis, RolloutStatus
 from slipway_operator.api.status_rollout import Command as Answer
 from slipway_operator.decide.analysis.assessment import Assessment, assess
-from slipway_operator.decide.analysis.gate import list_gates
+from slipway_operator.decide.analysis.gate import list_gates, stand_alone
 from slipway_operator.decide.analysis.ledger import (
     TICK_SECONDS,
     Ledger,
@@ -15,6 +15,7 @@ from slipway_operator.decide.analysis.ledger import (
     open_ledger,
     take,
 )
+from slipway_operator.decide.analysis.rates import Counts
 from slipway_operator.decide.health import Health, Level
 from slipway_operator.decide.rollout.conclusion import Ending, conclude_rollout
 from slipway_operator.decide.rollout.hearing import hear
@@ -181,7 +182,11 @@ def _gather(
         ledger = open_ledger(name, analysis=world.before.analysis, step=step)
     # What passed the last step stands until all requests have moved.
     ledger = begin_step(ledger, step=min(rollout.step_index, len(path.stops) - 1))
+    stop = path.stops[ledger.step]
     gates = list_gates(spec.analysis)
+    if stop.alone:
+        gates = tuple(stand_alone(gate, ledger.past.get(gate.name, Counts())) for gate in gates)
+    shadow = rollout.shadow > 0
     if readings is not None:
         slots = world.slots if world.route and world.route.verified else None
         weight = slots.weigh(canary) if slots else 0
@@ -193,8 +198,9 @@ def _gather(
             gates=gates,
             warm_up=spec.warm_up,
             weight=weight if 0 < weight < MILLION else None,
+            shadow=shadow,
         )
-    return ledger, assess(ledger, gates=gates, spec=spec.analysis, now=world.now)
+    return ledger, assess(ledger, gates=gates, spec=spec.analysis, now=world.now, shadow=shadow)
 
 
 def _is_of_step(analysis: Analysis | None, rollout: RolloutStatus) -> bool:

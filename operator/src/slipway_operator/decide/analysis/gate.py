@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from slipway_operator.api.spec_rollout import Analysis, Metric
@@ -122,6 +122,31 @@ def _build_slow(name: str, *, quantile: float, relative: float, is_gating: bool 
         is_gating=is_gating,
         quantile=quantile,
     )
+
+
+def stand_alone(gate: Gate, past: Counts) -> Gate:
+    """The rule where the stable gets no request any more: a share of its own, nothing relative.
+
+    `past` is what the stable has counted so far: a new revision that fails no more than it did is
+    no worse. Its rate is taken at the upper end of a 95 % interval (bad counts as Poisson numbers,
+    their root 1.7 times), so that luck of the stable costs the new one nothing.
+
+    >>> errors = list_gates(Analysis())[0]
+    >>> [stand_alone(errors, Counts(n, bad)).rule.tolerated for n, bad in ((1000, 0), (1000, 100))]
+    [0.005, 0.117]
+    """
+    rule, tolerated = gate.rule, gate.rule.tolerated
+    if gate.quantile is None and past.n >= _ENOUGH:
+        usual = (past.bad + 1.7 * math.sqrt(past.bad)) / past.n * (rule.relative or 1.0)
+        tolerated = min(max(tolerated, usual), 1.0)
+    alone = replace(
+        rule,
+        tolerated=tolerated,
+        ceiling=min(max(rule.ceiling, 2 * tolerated), 1.0),
+        relative=None,
+        likeness=False,
+    )
+    return replace(gate, rule=alone)
 
 
 def choose_bound(gate: Gate, stable: Sequence[Reading]) -> float | None:

@@ -37,7 +37,8 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """What is known of one attempt. `errors`: requests and failures of the step, whatever the
+    """What is known of one attempt. `past`: by metric, all that the stable's pods have counted.
+    `errors`: requests and failures of the step, whatever the
     metrics are. `unread_since`: since when not every pod could be read, with `unread` saying why.
     """
 
@@ -45,6 +46,7 @@ class Ledger:
     step: int = -1
     trials: Mapping[str, Trial] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    past: Mapping[str, Counts] = field(default_factory=dict)
     errors: Pair = field(default_factory=Pair)
     split: Split | None = None
     seconds: float = 0.0
@@ -132,6 +134,11 @@ def take(
         for gate in gates
         if gate.tolerance is not None and gate.name in ledger.trials
     }
+    past = {
+        gate.name: _sum(count(gate, Reading(), reading, bound=None) for reading in known)
+        for gate in gates
+        if gate.tolerance is None
+    }
     errors = Pair(canary=_count_errors(ours), stable=_count_errors(theirs))
     # With pods left out the counts are no split of all requests.
     judged = [s for s, _ in readings.found if s.revision in (canary, stable)]
@@ -142,6 +149,7 @@ def take(
     return replace(
         ledger,
         trials=kept | trials,
+        past=past,
         readings={uid: reading for uid, (_, reading) in warm.items()},
         errors=ledger.errors + errors,
         split=_advance_split(
