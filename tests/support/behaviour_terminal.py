@@ -185,11 +185,12 @@ def has_reason(reason: str, kind: str = "Ready") -> Callable[[Mapping[str, Any]]
 
 
 def deployment(name: str, uri: str | None = None, **spec: Any) -> dict[str, Any]:
-    """The smallest ModelDeployment that serves `uri`; keywords are merged into its spec."""
+    """The smallest ModelDeployment that serves `uri`; keywords are merged into its spec. Without a
+    rollout among them what is changed serves as soon as it can."""
     model = {**({} if uri is None else {"uri": uri}), **spec.pop("model", {})}
     return {
         "apiVersion": "slipway.dev/v1alpha1",
         "kind": "ModelDeployment",
         "metadata": {"name": name},
-        "spec": {"model": model, **spec},
+        "spec": {"model": model, "rollout": {"strategy": "Immediate"}, **spec},
     }

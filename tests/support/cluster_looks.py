@@ -18,7 +18,7 @@ def model(name: str = "churn", **spec: Any) -> Object:
         "apiVersion": "slipway.dev/v1alpha1",
         "kind": "ModelDeployment",
         "metadata": {"name": name},
-        "spec": {"model": {"uri": URI}, **spec},
+        "spec": {"model": {"uri": URI}, "rollout": {"strategy": "Immediate"}, **spec},
     }
 
 

@@ -27,6 +27,7 @@ def model_of(registry: Store, file: Path, name: str, *, samples: Path | None = N
                 **({"samples": {"uri": uri}} if samples else {}),
                 "access": {"secretRef": {"name": "slipway-registry"}},
             },
+            "rollout": {"strategy": "Immediate"},
             "serving": {"resources": {"requests": {"cpu": "50m"}}},
         },
     }

@@ -64,6 +64,7 @@ def look(*, seconds: int) -> Scene:
         answering={"old", "new"},
         evidence=None,
         verb=None,
+        idle_seconds=None,
         now=NOW + timedelta(seconds=seconds),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from slipway_operator.api.spec_rollout import Rollout as RolloutSpec
 from slipway_operator.api.status_rollout import Analysis, RolloutStatus
@@ -28,6 +29,9 @@ from slipway_operator.state.readings import Readings
 from slipway_operator.state.revision import RevisionState, Snapshot
 from slipway_operator.state.slots import MILLION
 from slipway_operator.steering.world import Rollout, World
+
+# On a laptop nobody asks but whoever just changed the model, and waits for it.
+IDLE_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,7 @@ def roll(
             answering=answering,
             evidence=evidence,
             verb=verb,
+            idle_seconds=IDLE_SECONDS if world.settings.is_laptop else None,
             now=world.now,
         )
     )

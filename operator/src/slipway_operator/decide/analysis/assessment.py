@@ -94,10 +94,10 @@ def assess(
 
 
 def _is_idle(ledger: Ledger) -> bool:
-    """A restart forgets the errors of the step, but not what the metrics have counted in it."""
+    """A restart forgets who was asked in the step, but not what the metrics have counted in it."""
     steps = [(trial.step_canary, trial.step_stable) for trial in ledger.trials.values()]
-    pairs = [(ledger.errors.canary, ledger.errors.stable), *steps]
-    return ledger.seconds > 0 and not any(counts.n for pair in pairs for counts in pair)
+    is_asked = ledger.is_asked or any(counts.n for pair in steps for counts in pair)
+    return ledger.seconds > 0 and not is_asked
 
 
 def _describe(evidence: MetricEvidence) -> str:

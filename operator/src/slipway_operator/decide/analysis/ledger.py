@@ -38,6 +38,7 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What is known of one attempt. `past`: by metric, all that the stable's pods have counted.
+    `totals`: by pod, requests and copies so far, warm or not; `is_asked`: some came in the step.
     `errors`: requests and failures of the step, whatever the
     metrics are. `unread_since`: since when not every pod could be read, with `unread` saying why.
     """
@@ -47,6 +48,8 @@ class Ledger:
     trials: Mapping[str, Trial] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
     past: Mapping[str, Counts] = field(default_factory=dict)
+    totals: Mapping[str, int] = field(default_factory=dict)
+    is_asked: bool = False
     errors: Pair = field(default_factory=Pair)
     split: Split | None = None
     seconds: float = 0.0
@@ -79,6 +82,7 @@ def begin_step(ledger: Ledger, *, step: int) -> Ledger:
         step=step,
         trials={name: trial.begin_step() for name, trial in ledger.trials.items()},
         errors=Pair(),
+        is_asked=False,
         seconds=0.0,
     )
 
@@ -146,9 +150,15 @@ def take(
     seconds = 0.0
     if ledger.at is not None:
         seconds = max((readings.at - ledger.at).total_seconds(), 0.0)
+    totals = {
+        source.uid: reading.requests + reading.copies.requests for source, reading in readings.found
+    }
+    is_asked = any(total > ledger.totals.get(uid, total) for uid, total in totals.items())
     return replace(
         ledger,
         trials=kept | trials,
+        totals=totals,
+        is_asked=ledger.is_asked or is_asked,
         past=past,
         readings={uid: reading for uid, (_, reading) in warm.items()},
         errors=ledger.errors + errors,

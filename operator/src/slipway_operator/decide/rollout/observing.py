@@ -151,7 +151,7 @@ def _release(scene: Scene, position: RolloutStatus) -> RolloutStatus:
 def _judge(scene: Scene, position: RolloutStatus, stop: Stop) -> Standing:
     began = read_instant(position.step_started_at) or scene.now
     least = compute_seconds_left(since=began, wait_seconds=stop.least, now=scene.now)
-    most = compute_seconds_left(since=began, wait_seconds=stop.most, now=scene.now)
+    most = compute_seconds_left(since=began, wait_seconds=_limit(scene, stop), now=scene.now)
     evidence = scene.evidence
     if stop.evidence and least == 0 and evidence is not None and evidence.passed:
         return advance(scene, position)
@@ -160,6 +160,16 @@ def _judge(scene: Scene, position: RolloutStatus, stop: Stop) -> Standing:
     if not stop.evidence:
         return advance(scene, position)
     return _conclude_nothing(scene, position)
+
+
+def _limit(scene: Scene, stop: Stop) -> int:
+    """How long a step lasts at most, in seconds."""
+    evidence, idle = scene.evidence, scene.idle_seconds
+    is_idle = evidence is not None and evidence.is_idle
+    is_told = scene.spec.analysis.on_inconclusive is not None
+    if idle is None or is_told or not (stop.evidence and is_idle):
+        return stop.most
+    return min(idle, stop.most)
 
 
 def _conclude_nothing(scene: Scene, position: RolloutStatus) -> Standing:

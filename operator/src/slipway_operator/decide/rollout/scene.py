@@ -39,6 +39,8 @@ class Scene:
         answering: those with at least one.
         evidence: what was just read; None: nothing was.
         verb: a command that was taken, for the revision on its way.
+        idle_seconds: how long a step lasts at most in which nobody asks for anything; None: as long
+            as any other.
     """
 
     spec: Rollout
@@ -53,6 +55,7 @@ class Scene:
     answering: Collection[str]
     evidence: Assessment | None
     verb: Verb | None
+    idle_seconds: int | None
     now: datetime
 
     @property
