@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,8 +37,8 @@ def count_some() -> Metrics:
         ("v2", 500, 0.7),
         ("v1", 503, 60.0),
     ):
-        metrics.observe_request(protocol, code, seconds)
-    metrics.rows = 40
+        metrics.observe_request(protocol, code, seconds, "route")
+    metrics.rows["direct"] = 40
     metrics.observe_violations(
         [
             Violation(
@@ -58,7 +59,8 @@ def count_some() -> Metrics:
                 value=None,
                 message="",
             ),
-        ]
+        ],
+        "route",
     )
     return metrics
 
@@ -74,6 +76,30 @@ def test_what_a_serving_process_counts_is_read() -> None:
         1, 3, 3, 4, 5, 5,
     ]  # fmt: skip
     assert latency[float("inf")] == 6
+
+
+def test_copies_are_counted_apart_and_forced_requests_not_at_all() -> None:
+    metrics = count_some()
+    for source in ("mirror", "mirror", "forced"):
+        metrics.observe_request("v2", 500, 0.002, source)
+        metrics.rows[source] += 2
+    broken = Violation(
+        rule="Range", column="mass", policy="Reject", count=3, rows=(0,), value=None, message=""
+    )
+    metrics.observe_violations([broken], "mirror")
+    metrics.observe_violations([broken], "forced")
+    found = parse_reading(render(metrics))
+    assert replace(found, mirrored=None) == parse_reading(render(count_some()))
+    copies = found.copies
+    assert (copies.requests, copies.errors, copies.rows) == (2, 2, 4)
+    assert (copies.violations, copies.refused) == (3, 3)
+    assert dict(copies.latency)[0.0025] == 2
+    assert copies.mirrored is None
+
+
+def test_a_server_that_tells_no_source_has_users_alone() -> None:
+    text = ROWS + '# TYPE slipway_requests_total counter\nslipway_requests_total{code="500"} 3\n'
+    assert parse_reading(text) == Reading(requests=3, errors=3, rows=7)
 
 
 def test_one_that_has_counted_nothing_yet_is_read_as_well() -> None:
