@@ -158,6 +158,18 @@ def test_the_worst_answers_are_shown() -> None:
     )
 
 
+def test_of_answers_with_other_classes_those_with_the_furthest_numbers_are_the_worst() -> None:
+    sure = {"a": 0.6, "b": 0.9, "c": 0.7}
+    after, _ = tick(
+        stable=[theirs(name, outputs={"l": ("y",), "p": ((1.0, 0.0),)}) for name in sure],
+        canary=[
+            ours(name, outputs={"l": ("n",), "p": ((1.0 - p, p),)}) for name, p in sure.items()
+        ],
+    )
+    assert [one.shown.request_id for one in after.examples] == ["b", "c", "a"]
+    assert after.examples[0].shown.canary == '{"l":"n","p":[0.09999999999999998,0.9]}'
+
+
 def test_of_a_request_with_many_rows_the_worst_is_shown_and_each_is_counted() -> None:
     parts = {"rows": 3, "inputs": {"x": ("a", "b", "c")}}
     after, found = tick(

@@ -40,6 +40,24 @@ def measure(stable: Answer, canary: Answer) -> tuple[float, ...] | None:
     return _measure_outputs(stable.outputs, canary.outputs) or None
 
 
+def measure_numbers(stable: Answer, canary: Answer, row: int) -> float:
+    """How far the numbers of a row are apart, whatever decides: of two answers with other classes,
+    which one is the worse. 0 where there are none.
+
+    >>> yes = Answer(id="a", source="route", code=200, outputs={"l": ("y",), "p": ((0.9, 0.1),)})
+    >>> no = Answer(id="a", source="mirror", code=200, outputs={"l": ("n",), "p": ((0.4, 0.6),)})
+    >>> measure_numbers(yes, no, 0)
+    0.5
+    """
+    pairs = (
+        (theirs[row], ours[row])
+        for name, theirs in stable.outputs.items()
+        if row < min(len(theirs), len(ours := canary.outputs.get(name, ())))
+    )
+    distances = (_distance(theirs, ours) for theirs, ours in pairs)
+    return max((one for one in distances if one < OTHERWISE), default=0.0)
+
+
 def _measure_outputs(
     stable: Mapping[str, tuple[Value, ...]], canary: Mapping[str, tuple[Value, ...]]
 ) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ from slipway_operator.api.status_rollout import (
     ShadowSegment,
 )
 from slipway_operator.contract import SOURCE_MIRROR, SOURCE_ROUTE
-from slipway_operator.decide.analysis.comparison import measure
+from slipway_operator.decide.analysis.comparison import measure, measure_numbers
 from slipway_operator.decide.analysis.segments import Row, Segments
 from slipway_operator.state.answers import Answer, Answers
 from slipway_operator.state.readings import Source
@@ -45,9 +45,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Two answers that differ, and how far they are apart."""
+    """Two answers that differ, and how far they are apart: what decides, then their numbers."""
 
-    distance: float
+    distance: tuple[float, float]
     shown: ShadowExample
 
 
@@ -163,8 +163,10 @@ def _compare(
     for (stable, canary, distances), most in zip(measured, worst, strict=True):
         rows += _list_rows(stable, canary, distances, tolerance)
         if most > tolerance:
-            examples.append(Example(most, _render_example(stable, canary, distances.index(most))))
-    examples.sort(key=lambda example: -example.distance)
+            row = distances.index(most)
+            far = most, measure_numbers(stable, canary, row)
+            examples.append(Example(far, _render_example(stable, canary, row)))
+    examples.sort(key=lambda example: example.distance, reverse=True)
     after = replace(
         shadow,
         pairs=shadow.pairs + len(worst),
@@ -240,5 +242,5 @@ def restore_shadow(evidence: ShadowEvidence | None) -> Shadow:
         pairs=evidence.pairs,
         disagreements=evidence.disagreements,
         unmatched=evidence.unmatched,
-        examples=tuple(Example(0.0, example) for example in evidence.examples),
+        examples=tuple(Example((0.0, 0.0), example) for example in evidence.examples),
     )
