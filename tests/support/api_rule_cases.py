@@ -30,6 +30,16 @@ def contract_rule(**members: Any) -> dict[str, Any]:
     return document({"contract": {"rules": [rule]}})
 
 
+METRICS = {
+    "ErrorRate": {"errorRate": {"tolerated": "0.005", "ceiling": "0.01", "relative": "1.0"}},
+    "SlowFraction": {"slowFraction": {"baselineQuantile": "0.99", "relative": "1.5"}},
+    "ViolationRate": {"violationRate": {"tolerated": "0.01", "relative": "1.5"}},
+    "Agreement": {"agreement": {"min": "0.98", "tolerance": "0.001"}},
+    "PredictionDrift": {"predictionDrift": {"max": "0.1"}},
+    "GroundTruth": {"groundTruth": {"metric": "Accuracy", "minimum": "-0.02"}},
+    "Prometheus": {"prometheus": {"good": "sum(a)", "total": "sum(b)"}},
+}
+
 # id → (document, part of the message of the rule that refuses it)
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name of 46 characters": (document(name="n" * 46), "1 to 45"),
@@ -218,6 +228,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         "before the first Weight step",
     ),
+    "agreement and no shadow": (
+        rollout(
+            steps=[{"type": "Approval"}],
+            analysis={"metrics": [{"name": "a", "type": "Agreement", **METRICS["Agreement"]}]},
+        ),
+        "put a Shadow step into steps",
+    ),
+    "agreement and no steps": (
+        rollout(analysis={"metrics": [{"name": "a", "type": "Agreement", **METRICS["Agreement"]}]}),
+        "put a Shadow step into steps",
+    ),
     "bound of zero": (rollout(analysis={"falseAbort": "0"}), "decides nothing"),
     "bound of one": (rollout(analysis={"falsePass": "1.0"}), "decides nothing"),
     "tolerated above the ceiling": (
@@ -233,16 +254,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         document({"dependencies": [{"name": "db", "type": "SQL"}]}),
         "exactly the member of its name",
     ),
-}
-
-METRICS = {
-    "ErrorRate": {"errorRate": {"tolerated": "0.005", "ceiling": "0.01", "relative": "1.0"}},
-    "SlowFraction": {"slowFraction": {"baselineQuantile": "0.99", "relative": "1.5"}},
-    "ViolationRate": {"violationRate": {"tolerated": "0.01", "relative": "1.5"}},
-    "Agreement": {"agreement": {"min": "0.98", "tolerance": "0.001"}},
-    "PredictionDrift": {"predictionDrift": {"max": "0.1"}},
-    "GroundTruth": {"groundTruth": {"metric": "Accuracy", "minimum": "-0.02"}},
-    "Prometheus": {"prometheus": {"good": "sum(a)", "total": "sum(b)"}},
 }
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -299,12 +310,17 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         ]
     ),
     "steps and no strategy": document({"rollout": {"steps": []}}),
+    "agreement in the strategy Shadow": rollout(
+        strategy="Shadow",
+        analysis={"metrics": [{"name": "a", "type": "Agreement", **METRICS["Agreement"]}]},
+    ),
     "analysis": rollout(
+        steps=[{"type": "Shadow", "shadow": {"percent": 100}}],
         analysis={
             "falseAbort": "0.01",
             "falsePass": "0.05",
             "metrics": [{"name": n.lower(), "type": n} | m for n, m in METRICS.items()],
-        }
+        },
     ),
     "a database": document(
         {"dependencies": [{"name": "db", "type": "SQL", "sql": {"url": "postgresql://db/x"}}]}
@@ -334,7 +350,7 @@ NOT_YET: dict[str, list[dict[str, Any]]] = {
     "spec.rollout.analysis.source": [rollout(analysis={"source": "Prometheus"})],
     "spec.rollout.analysis.metrics[].type": [
         metric(type=kind, **METRICS[kind])
-        for kind in ("Agreement", "PredictionDrift", "GroundTruth", "Prometheus")
+        for kind in ("PredictionDrift", "GroundTruth", "Prometheus")
     ],
     "spec.monitoring": [document({"monitoring": {}})],
     "spec.dependencies": [document({"dependencies": [DATABASE]})],

@@ -133,6 +133,13 @@ def list_pods_to_read(asked: Mapping[str, Any], pods: Iterable[Json]) -> tuple[S
     )
 
 
+def is_compared(asked: Mapping[str, Any]) -> bool:
+    """Whether those pods have to tell their latest answers as well: the new revision gets copies
+    of requests, and its answers are compared."""
+    rollout = (asked.get("status") or {}).get("rollout") or {}
+    return bool(rollout.get("shadow"))
+
+
 def find_reusable_build(asked: Mapping[str, Any]) -> str | None:
     """The hash of the build whose artifact may be taken from the store; None: a fetch has to tell
     first which bytes are meant."""

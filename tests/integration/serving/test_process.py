@@ -45,16 +45,16 @@ def test_metrics_count_requests_rows_stages_and_violations(artifacts: Path) -> N
         text = served.metrics()
     labels = 'model="model",revision="abcdef0123"'
     for line in (
-        'slipway_requests_total{code="200",model="model",protocol="rows",REVISION} 1.0',
-        'slipway_requests_total{code="422",model="model",protocol="rows",REVISION} 1.0',
-        'slipway_requests_total{code="400",model="model",protocol="v2",REVISION} 1.0',
-        'slipway_request_seconds_bucket{le="+Inf",model="model",protocol="rows",REVISION} 2.0',
-        f"slipway_rows_total{{{labels}}} 2.0",
+        'slipway_requests_total{code="200",model="model",protocol="rows",SENT} 1.0',
+        'slipway_requests_total{code="422",model="model",protocol="rows",SENT} 1.0',
+        'slipway_requests_total{code="400",model="model",protocol="v2",SENT} 1.0',
+        'slipway_request_seconds_bucket{le="+Inf",model="model",protocol="rows",SENT} 2.0',
+        f'slipway_rows_total{{{labels},source="direct"}} 2.0',
         f"slipway_requests_in_flight{{{labels}}} 0.0",
         f"slipway_queue_depth{{{labels}}} 0.0",
         'slipway_stage_seconds_count{model="model",revision="abcdef0123",stage="inference"} 1.0',
     ):
-        assert line.replace("REVISION", 'revision="abcdef0123"') in text
+        assert line.replace("SENT", 'revision="abcdef0123",source="direct"') in text
     violations = [line for line in text.splitlines() if line.startswith("slipway_contract")]
     assert any('column="island"' in line and line.endswith(" 2.0") for line in violations)
     assert not any("height" in line for line in violations)
@@ -240,9 +240,9 @@ def test_who_hangs_up_while_waiting_is_never_asked_of_the_model(
         assert answers[0].status_code == 200
         text = held.metrics()
         labels = 'model="model",revision="abcdef0123"'
-        assert f"slipway_rows_total{{{labels}}} 1.0" in text
+        assert f'slipway_rows_total{{{labels},source="direct"}} 1.0' in text
         assert f"slipway_queue_depth{{{labels}}} 0.0" in text
-        gone = 'code="499",model="model",protocol="v2",revision="abcdef0123"'
+        gone = 'code="499",model="model",protocol="v2",revision="abcdef0123",source="direct"'
         assert f"slipway_requests_total{{{gone}}} 2.0" in text
         assert httpx.post(held.url + INFER, json=BODY, timeout=HANG_GUARD).status_code == 200
     finally:

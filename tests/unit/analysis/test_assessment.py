@@ -13,6 +13,7 @@ from slipway_operator.decide.analysis.assessment import Assessment, assess
 from slipway_operator.decide.analysis.gate import Gate
 from slipway_operator.decide.analysis.ledger import Ledger, Pair
 from slipway_operator.decide.analysis.rates import Counts
+from slipway_operator.decide.analysis.shadow import Shadow
 from slipway_operator.decide.analysis.split import Split
 from slipway_operator.decide.analysis.trial import Rule, Trial
 
@@ -133,3 +134,43 @@ def test_a_step_is_idle_as_long_as_nothing_speaks_of_a_request() -> None:
     assert not look(seconds=60, errors=Pair(stable=Counts(1))).is_idle
     # Nobody has looked yet.
     assert not look().is_idle
+
+
+# ── a shadow ─────────────────────────────────────────────────────────────────────────────────
+AGREEMENT = Gate(
+    name="agreement", type=MetricType.AGREEMENT, rule=Rule(tolerated=0.02, ceiling=0.02,
+                                                           relative=None), tolerance=1e-6,
+)  # fmt: skip
+ERRORS = Gate(name="errors", type=MetricType.ERROR_RATE, rule=RULE)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "shadow", "verdict"),
+    [
+        pytest.param(Counts(50), True, "Pass", id="they agree"),
+        pytest.param(Counts(1), True, "Insufficient", id="too few"),
+        pytest.param(Counts(50, 20), True, "Fail", id="they do not"),
+        pytest.param(Counts(50, 20), False, "Pass", id="it is not asked"),
+        pytest.param(Counts(1), False, "Pass", id="it is not waited for"),
+    ],
+)
+def test_agreement_is_asked_in_a_shadow_alone(
+    agreement: Counts, shadow: bool, verdict: str
+) -> None:
+    trial = Trial()
+    for _ in range(10):
+        trial = trial.observe(AGREEMENT.rule, canary=agreement, stable=Counts())
+    ledger = Ledger(
+        rollout="r",
+        trials={"errors": GOOD, "agreement": trial},
+        shadow=Shadow(pairs=500, disagreements=3),
+    )
+    found = assess(ledger, gates=[ERRORS, AGREEMENT], spec=Analysis(), now=NOW, shadow=shadow)
+    assert found.shown.verdict is Verdict(verdict)
+    assert found.passed == (verdict == "Pass")
+    assert [one.name for one in found.shown.metrics] == ["errors", "agreement"]
+    assert found.shown.shadow is not None
+    assert (found.shown.shadow.pairs, found.shown.shadow.disagreements) == (500, 3)
+    if verdict == "Fail":
+        assert found.failed is not None
+        assert found.failed.startswith("agreement: 200 of 500 answers are not the stable's, ")

@@ -17,6 +17,7 @@ from slipway_operator.decide.analysis.gate import (
     choose_bound,
     compare,
     count,
+    find_tolerance,
     judge,
     list_chances,
     list_gates,
@@ -261,3 +262,75 @@ def test_what_was_never_told_compares_as_nothing() -> None:
         MetricEvidence(name="errors", verdict=Verdict.INSUFFICIENT, evidence="1.0", threshold="100")
     )
     assert words == "canary 0 of 0 against stable 0 of 0, evidence 1.0 of 100"
+
+
+# ── answers compared one by one ──────────────────────────────────────────────────────────────
+def agreement(name: str = "agreement", **how: str) -> dict[str, Any]:
+    return {"name": name, "type": "Agreement", "agreement": how}
+
+
+@pytest.mark.parametrize(
+    ("how", "tolerated", "ceiling", "tolerance"),
+    [
+        ({"min": "0.98"}, 0.02, 0.02, 1e-6),
+        ({"min": "0.98", "tolerance": "0.001"}, 0.02, 0.02, 0.001),
+        ({"min": "1"}, 0.0, 0.001, 1e-6),
+        ({"min": "0.9999"}, 0.0001, 0.001, 1e-6),
+        ({"min": "0", "tolerance": "0"}, 1.0, 1.0, 0.0),
+    ],
+)
+def test_agreement_is_a_share_of_other_answers(
+    how: dict[str, str], tolerated: float, ceiling: float, tolerance: float
+) -> None:
+    (gate,) = read(agreement(**how))
+    assert gate.rule.tolerated == pytest.approx(tolerated)
+    assert gate.rule.ceiling == pytest.approx(ceiling)
+    assert (gate.rule.relative, gate.rule.likeness) == (None, False)
+    assert gate.tolerance == tolerance
+
+
+def compared(gate: Gate, pairs: Counts, ticks: int) -> Trial:
+    trial = Trial()
+    for _ in range(ticks):
+        trial = trial.observe(gate.rule, canary=pairs, stable=Counts())
+    return trial
+
+
+@pytest.mark.parametrize(
+    ("minimum", "pairs", "ticks", "verdict"),
+    [
+        pytest.param("0.98", Counts(50), 10, Verdict.PASS, id="all alike"),
+        pytest.param("0.98", Counts(100, 1), 20, Verdict.PASS, id="few differ"),
+        pytest.param("0.98", Counts(50), 1, Verdict.INSUFFICIENT, id="too few"),
+        pytest.param("0.98", Counts(100, 2), 20, Verdict.INSUFFICIENT, id="as many as may"),
+        pytest.param("0.98", Counts(100, 10), 10, Verdict.FAIL, id="too many differ"),
+        pytest.param("1", Counts(500), 10, Verdict.PASS, id="none may and none does"),
+        pytest.param("1", Counts(500, 1), 10, Verdict.FAIL, id="none may and some do"),
+        pytest.param("0", Counts(100, 100), 50, Verdict.INSUFFICIENT, id="all may"),
+    ],
+)
+def test_agreement_is_judged_without_the_stables_own_counts(
+    minimum: str, pairs: Counts, ticks: int, verdict: Verdict
+) -> None:
+    (gate,) = read(agreement(min=minimum))
+    told = tell(compared(gate, pairs, ticks), gate=gate)
+    assert told.verdict is verdict
+    assert told.canary == ShownCounts(total=pairs.n * ticks, bad=pairs.bad * ticks)
+    assert told.stable is None
+    assert compare(told).startswith(
+        f"{pairs.bad * ticks} of {pairs.n * ticks} answers are not the stable's, evidence "
+    )
+
+
+def test_people_see_what_the_first_tolerance_finds() -> None:
+    assert find_tolerance(list_gates(Analysis())) == 1e-6
+    gates = read(errors(tolerated="0.01"), agreement("a", min="1", tolerance="0.5"),
+                 agreement("b", min="1"))  # fmt: skip
+    assert find_tolerance(gates) == 0.5
+
+
+@pytest.mark.parametrize("tolerated", ["0.5", "1"])
+def test_where_all_may_be_bad_nothing_is_proven(tolerated: str) -> None:
+    (gate,) = read(errors(tolerated=tolerated))
+    assert gate.rule.ceiling == 1.0
+    assert tell(lead(Counts(100, 100), Counts(900, 2), 5), gate=gate).verdict is not Verdict.PASS

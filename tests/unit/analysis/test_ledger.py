@@ -1,21 +1,23 @@
 """The books: what of the pods' counts is evidence, and of which step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from slipway_operator.api.spec_rollout import Analysis as AnalysisSpec
-from slipway_operator.api.spec_rollout import WarmUp
-from slipway_operator.api.status_rollout import Analysis, MetricEvidence, Verdict
+from slipway_operator.api.spec_rollout import Metric, WarmUp
+from slipway_operator.api.status_rollout import Analysis, MetricEvidence, ShadowEvidence, Verdict
 from slipway_operator.decide.analysis.cursor import dump_trial
-from slipway_operator.decide.analysis.gate import list_gates
+from slipway_operator.decide.analysis.gate import Gate, list_gates
 from slipway_operator.decide.analysis.ledger import Ledger, Pair, begin_step, open_ledger, take
 from slipway_operator.decide.analysis.rates import Counts
 from slipway_operator.decide.analysis.split import Split
 from slipway_operator.decide.analysis.trial import Rule, Trial
+from slipway_operator.state.answers import Answer, Answers
 from slipway_operator.state.readings import Reading, Readings, Source
 
 START = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
@@ -53,6 +55,10 @@ def tick(
     since: Mapping[str, datetime] | None = None,
     unread: Mapping[str, str] | None = None,
     weight: int | None = 100_000,
+    shadow: bool = False,
+    gates: Sequence[Gate] = GATES,
+    answers: Mapping[str, Answers] | None = None,
+    unanswered: Mapping[str, str] | None = None,
 ) -> Ledger:
     """After `seconds` the pods tell this."""
     ready = since or {}
@@ -64,12 +70,15 @@ def tick(
                 (source(pod, since=ready.get(pod, LONG_AGO)), one) for pod, one in pods.items()
             ),
             unread=unread or {},
+            answers=tuple((source(pod), one) for pod, one in (answers or {}).items()),
+            unanswered=unanswered or {},
         ),
         canary="canary",
         stable="stable",
-        gates=GATES,
+        gates=gates,
         warm_up=WARM_UP,
         weight=weight,
+        shadow=shadow,
     )
 
 
@@ -280,3 +289,115 @@ def test_what_was_kept_of_an_earlier_step_passes_no_other() -> None:
     ledger = begin_step(open_ledger("r", analysis=keep(trial), step=None), step=3)
     assert ledger.trials["errors"].step_canary == Counts()
     assert ledger.trials["errors"].canary == Counts(100, 1)
+
+
+# ── a shadow ─────────────────────────────────────────────────────────────────────────────────
+AGREEMENT = {"name": "agreement", "type": "Agreement", "agreement": {"min": "0.98"}}
+LOOSE = {
+    "name": "loose", "type": "Agreement", "action": "Warn",
+    "agreement": {"min": "0.5", "tolerance": "0.5"},
+}  # fmt: skip
+ERRORS = {"name": "errors", "type": "ErrorRate", "errorRate": {"tolerated": "0.005"}}
+
+
+def read(*metrics: dict[str, Any]) -> tuple[Gate, ...]:
+    return list_gates(AnalysisSpec(metrics=tuple(msgspec.convert(one, Metric) for one in metrics)))
+
+
+def copied(requests: int, errors: int = 0, *, own: int = 0) -> Reading:
+    """A pod of the canary with these copies, and requests of its own."""
+    return replace(told(own), mirrored=told(requests, errors))
+
+
+def answered(source: str, *values: float, at: int = 0) -> Answers:
+    """The numbers answered to as many requests."""
+    return Answers(
+        next=at,
+        answers=tuple(
+            Answer(id=f"{at}-{number}", source=source, code=200, rows=1, outputs={"y": (value,)})
+            for number, value in enumerate(values)
+        ),
+    )
+
+
+def begin_shadow(gates: Sequence[Gate]) -> Ledger:
+    """After the first tick of a shadow: where answers are read on is known."""
+    pods = {"canary-0": copied(100), "stable-0": told(9000)}
+    begun = {"canary-0": Answers(next=0), "stable-0": Answers(next=0)}
+    return tick(Ledger(rollout="r"), 0, pods, shadow=True, gates=gates, answers=begun)
+
+
+def test_in_a_shadow_the_canary_is_judged_by_copies() -> None:
+    gates = read(ERRORS)
+    ledger = begin_shadow(gates)
+    pods = {"canary-0": copied(150, 3, own=700), "stable-0": told(9100, 1)}
+    ledger = tick(ledger, 2, pods, shadow=True, gates=gates)
+    assert ledger.errors == Pair(canary=Counts(50, 3), stable=Counts(100, 1))
+    assert ledger.trials["errors"].canary == Counts(50, 3)
+    assert ledger.split is None
+    # The next step is about users again, and goes on with what each has counted of both.
+    pods = {"canary-0": copied(190, 9, own=720), "stable-0": told(9300, 1)}
+    ledger = tick(ledger, 4, pods, gates=gates)
+    assert ledger.errors == Pair(canary=Counts(70, 3), stable=Counts(300, 1))
+
+
+def test_a_pod_that_only_gets_copies_gets_warm_by_them() -> None:
+    ledger = tick(Ledger(rollout="r"), 0, {"canary-0": copied(19)}, shadow=True)
+    assert ledger.readings == {}
+    ledger = tick(Ledger(rollout="r"), 0, {"canary-0": copied(15, own=5)}, shadow=True)
+    assert set(ledger.readings) == {"uid-canary-0"}
+
+
+def test_answers_are_compared_with_the_tolerance_of_each_metric() -> None:
+    gates = read(AGREEMENT, LOOSE)
+    ledger = begin_shadow(gates)
+    pods = {"canary-0": copied(104), "stable-0": told(9004)}
+    told_now = {
+        "canary-0": answered("mirror", 1.0, 1.3, 9.0, 1.0, at=4),
+        "stable-0": answered("route", 1.0, 1.0, 1.0, 1.0, at=4),
+    }
+    ledger = tick(ledger, 2, pods, shadow=True, gates=gates, answers=told_now)
+    assert ledger.trials["agreement"].canary == Counts(4, 2)
+    assert ledger.trials["loose"].canary == Counts(4, 1)
+    assert ledger.trials["agreement"].stable == Counts()
+    assert (ledger.shadow.pairs, ledger.shadow.disagreements) == (4, 2)
+    # Outside of a shadow nothing is compared, and nothing forgotten.
+    after = tick(ledger, 4, pods, gates=gates, answers=told_now)
+    assert after.trials == ledger.trials
+    assert after.shadow == ledger.shadow
+
+
+def test_answers_of_pods_that_are_not_warm_are_left_out() -> None:
+    gates = read(AGREEMENT)
+    ledger = begin_shadow(gates)
+    both = {"canary-0": answered("mirror", 1.0), "stable-0": answered("route", 9.0)}
+    pods = {"canary-0": copied(3), "stable-0": told(9004)}
+    ledger = tick(ledger, 2, pods, shadow=True, gates=gates, answers=both)
+    assert ledger.shadow.pairs == 0
+
+
+def test_a_pod_that_tells_no_answers_matters_where_they_decide() -> None:
+    why = {"stable-0": "it answered 404"}
+    pods = {"canary-0": copied(150), "stable-0": told(9100)}
+    for gates, matters in ((read(AGREEMENT), True), (read(ERRORS, LOOSE), False)):
+        ledger = tick(begin_shadow(gates), 2, pods, shadow=True, gates=gates, unanswered=why)
+        assert (ledger.unread_since is not None) is matters
+        assert ledger.unread == ('pod "stable-0": it answered 404' if matters else "")
+    ledger = tick(begin_shadow(gates), 2, pods, gates=read(AGREEMENT), unanswered=why)
+    assert ledger.unread_since is None
+
+
+def test_what_a_shadow_found_stands_in_steps_that_compare_nothing() -> None:
+    gates = read(ERRORS, AGREEMENT)
+    trials = {"errors": Trial(step_canary=Counts(9)), "agreement": Trial(step_canary=Counts(9))}
+    ledger = Ledger(rollout="r", step=0, trials=trials)
+    next_one = begin_step(ledger, step=1, gates=gates)
+    assert next_one.trials == {"errors": Trial(), "agreement": trials["agreement"]}
+    again = begin_step(ledger, step=1, gates=gates, shadow=True)
+    assert again.trials == {"errors": Trial(), "agreement": Trial()}
+
+
+def test_the_books_are_opened_with_what_the_status_kept_of_a_shadow() -> None:
+    kept = Analysis(verdict=Verdict.PASS, shadow=ShadowEvidence(pairs=7, disagreements=2))
+    ledger = open_ledger("r", analysis=kept, step=0)
+    assert (ledger.shadow.pairs, ledger.shadow.disagreements) == (7, 2)

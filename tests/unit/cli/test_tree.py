@@ -104,6 +104,17 @@ def test_one_that_is_held() -> None:
     ]
 
 
+def test_a_metric_of_answers_one_by_one_has_no_counts_of_the_stable() -> None:
+    item = fake.rolling(fake.model("penguins"), "Shadowing")
+    item["status"]["analysis"]["metrics"][1] = {
+        "name": "agreement", "verdict": "Insufficient", "evidence": "0.1", "threshold": "100",
+        "canary": {"total": 310, "bad": 3},
+    }  # fmt: skip
+    assert draw(item).splitlines()[-1] == (
+        "agreement   ◌ 0.97 %             n=310        evidence 0.1/100   undecided"
+    )
+
+
 def test_one_that_was_rolled_back() -> None:
     item = fake.serving(fake.model("penguins"))
     item["status"] |= {

@@ -102,13 +102,12 @@ FIELDS: Final = (
         path="spec.rollout.analysis.metrics[].type",
         values=frozenset(
             {
-                MetricType.AGREEMENT,
                 MetricType.PREDICTION_DRIFT,
                 MetricType.GROUND_TRUTH,
                 MetricType.PROMETHEUS,
             }
         ),
-        instead="Use ErrorRate, SlowFraction or ViolationRate.",
+        instead="Use ErrorRate, SlowFraction, ViolationRate or Agreement.",
     ),
     NotYet(path="spec.monitoring", instead="Take it out."),
     NotYet(path="spec.dependencies", instead="Take it out."),

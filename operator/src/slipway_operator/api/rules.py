@@ -366,6 +366,22 @@ def _analysis_rules() -> Iterable[Rule]:
         holds=lambda it: it.ceiling is None or Decimal(it.tolerated) <= Decimal(it.ceiling),
         beside=("ceiling",),
     )
+    yield Rule(
+        on=Rollout,
+        field="analysis.metrics",
+        reason="FieldConflict",
+        message="Agreement compares the answers to copied requests; put a Shadow step into steps "
+        "or take the metric out",
+        cel="!has(self.analysis) || !has(self.analysis.metrics) || "
+        "!self.analysis.metrics.exists(m, m.type == 'Agreement') || "
+        "(has(self.strategy) && self.strategy == 'Shadow') || "
+        "(has(self.steps) && self.steps.exists(s, s.type == 'Shadow'))",
+        holds=lambda it: (
+            all(metric.type is not MetricType.AGREEMENT for metric in it.analysis.metrics)
+            or it.strategy is Strategy.SHADOW
+            or any(step.type is StepType.SHADOW for step in it.steps)
+        ),
+    )
     yield _union_rule(Metric, {word: word[0].lower() + word[1:] for word in MetricType})
     yield _union_rule(Dependency, {DependencyType.SQL: "sql"})
 

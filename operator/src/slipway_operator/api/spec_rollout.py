@@ -130,7 +130,11 @@ class Agreement(Spec, frozen=True, kw_only=True):
         name="min"
     )
     tolerance: Annotated[
-        PositiveDecimal | None, doc("Difference of numbers that counts as the same.")
+        PositiveDecimal | None,
+        doc(
+            "Difference of numbers that counts as the same, as a share of the stable's answer (of "
+            "1 where that is less). Absent: 0.000001. Where an answer names a class, that decides."
+        ),
     ] = None
 
 

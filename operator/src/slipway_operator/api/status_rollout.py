@@ -7,11 +7,16 @@ from msgspec import Meta, Struct
 
 from slipway_operator.api.base import doc
 
-Short = Annotated[str, Meta(max_length=253)]
+SHORT = 253
+Short = Annotated[str, Meta(max_length=SHORT)]
 Words = Annotated[str, Meta(max_length=8192)]  # more than a build report can hold
 Time = Annotated[str, Meta(max_length=32, extra_json_schema={"format": "date-time"})]
 Counter = Annotated[int, Meta(ge=0)]
 MILLION = 1_000_000
+MOST_EXAMPLES = 5
+MOST_SEGMENTS = 5
+EXAMPLE_CHARACTERS = 500
+Example = Annotated[str, Meta(max_length=EXAMPLE_CHARACTERS)]
 
 
 class Part(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -109,6 +114,46 @@ class MetricEvidence(Part, frozen=True, kw_only=True):
     cursor: Annotated[Words | None, doc("State of the test, for a restart.")] = None
 
 
+class ShadowExample(Part, frozen=True, kw_only=True):
+    request_id: Annotated[Example, doc("Id of the request, as the gateway gave it.")]
+    inputs: Annotated[
+        Example | None, doc("Inputs of the row, as JSON, cut after 500 characters.")
+    ] = None
+    stable: Annotated[Example, doc("What the stable revision answered, as JSON, or its HTTP code.")]
+    canary: Annotated[Example, doc("What the new revision answered, as JSON, or its HTTP code.")]
+
+
+class ShadowSegment(Part, frozen=True, kw_only=True):
+    column: Annotated[Short, doc("Column of the inputs.")]
+    value: Annotated[Short, doc("Value of the column, or a range of numbers.")]
+    pairs: Annotated[Counter, doc("Rows with it that both revisions answered.")]
+    disagreements: Annotated[Counter, doc("Those of them that were answered otherwise.")]
+
+
+class ShadowEvidence(Part, frozen=True, kw_only=True):
+    """What the answers to copied requests say."""
+
+    pairs: Annotated[Counter, doc("Requests of which both answers were compared.")]
+    disagreements: Annotated[Counter, doc("Those of them that were answered otherwise.")]
+    unmatched: Annotated[Counter, doc("Answers that had no partner.")] = 0
+    examples: Annotated[
+        tuple[ShadowExample, ...],
+        Meta(
+            max_length=MOST_EXAMPLES,
+            description="The answers that are the furthest apart.",
+            extra_json_schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+    segments: Annotated[
+        tuple[ShadowSegment, ...],
+        Meta(
+            max_length=MOST_SEGMENTS,
+            description="Values that explain most of the disagreements, best first.",
+            extra_json_schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+
+
 class Analysis(Part, frozen=True, kw_only=True):
     verdict: Annotated[Verdict, doc("The worst verdict of the gating metrics.")]
     at: Annotated[Time | None, doc("When it was computed.")] = None
@@ -123,6 +168,7 @@ class Analysis(Part, frozen=True, kw_only=True):
             },
         ),
     ] = ()
+    shadow: Annotated[ShadowEvidence | None, doc("What the answers to copied requests say.")] = None
 
 
 class Scaling(Part, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from slipway_operator.cli import (
     apply,
     delete,
     describe,
+    diff,
     down,
     get,
     history,
@@ -55,6 +56,7 @@ def make_app(*, laptop: bool) -> typer.Typer:
     app.command()(describe.describe)
     for verb in rollout.VERBS:
         app.command()(verb)
+    app.command()(diff.diff)
     app.command()(history.history)
     app.command()(delete.delete)
     app.command()(logs.logs)

@@ -14,6 +14,7 @@ from slipway_operator.shown.rollouts import (
     describe_evidence,
     describe_outlook,
     format_share,
+    has_stable,
 )
 from slipway_operator.shown.words import age_of
 
@@ -72,7 +73,7 @@ def print_analysis(console: Console, item: Object, now: datetime) -> None:
             str(each.get("name", "")),
             str(each.get("verdict") or "Insufficient"),
             _describe_counts(each.get("canary")),
-            _describe_counts(each.get("stable")),
+            _describe_counts(each.get("stable")) if has_stable(each) else "–",
             describe_evidence(each),
             *([describe_outlook(each, at=analysis.get("at"), now=now)] if is_running else []),
         ]

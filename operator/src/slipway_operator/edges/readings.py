@@ -6,12 +6,13 @@ it could not be read is told in words.
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
+import msgspec
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -20,13 +21,16 @@ from slipway_operator.contract import (
     METRIC_REQUESTS,
     METRIC_ROWS,
     METRIC_VIOLATIONS,
+    PATH_ANSWERS,
     PATH_METRICS,
     SOURCE_DIRECT,
     SOURCE_MIRROR,
     SOURCE_ROUTE,
 )
 from slipway_operator.decide.analysis.ledger import Ledger
+from slipway_operator.decide.analysis.shadow import Shadow
 from slipway_operator.edges.clock import utc_now
+from slipway_operator.state.answers import Answers
 from slipway_operator.state.readings import Reading, Readings, Source
 
 _SECONDS: Final = 1.5
@@ -35,8 +39,10 @@ _AT_ONCE: Final = 64
 _LEAST_APART: Final = timedelta(seconds=1)  # a look for another reason is no tick
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
+_MOST_NUMBER: Final = 4 * 10**15  # of an answer: microseconds since 1970, until 2096
 _USERS: Final = frozenset({SOURCE_ROUTE, SOURCE_DIRECT})
 _COPIES: Final = frozenset({SOURCE_MIRROR})
+T = TypeVar("T")
 
 
 class Unreadable(Exception):
@@ -58,22 +64,52 @@ async def read_pods(
     turns = asyncio.Semaphore(_AT_ONCE)
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        answers = await asyncio.gather(*(_read(session, turns, source) for source in sources))
-    pairs = list(zip(sources, answers, strict=True))
+        counts, answers = await asyncio.gather(
+            _ask(session, turns, dict.fromkeys(sources, PATH_METRICS), _parse_page),
+            _ask(session, turns, _list_questions(sources, ledger) if shadow else {}, parse_answers),
+        )
     return Readings(
         at=now,
-        found=tuple((source, one) for source, one in pairs if isinstance(one, Reading)),
-        unread={source.pod: one for source, one in pairs if isinstance(one, str)},
+        found=tuple((source, one) for source, one in counts if not isinstance(one, str)),
+        unread={source.pod: one for source, one in counts if isinstance(one, str)},
+        answers=tuple((source, one) for source, one in answers if not isinstance(one, str)),
+        unanswered={source.pod: one for source, one in answers if isinstance(one, str)},
     )
 
 
+def _list_questions(sources: Sequence[Source], ledger: Ledger | None) -> dict[Source, str]:
+    """What to ask each pod about its answers: to go on where it was read the last time."""
+    shadow = ledger.shadow if ledger else Shadow()
+    return {
+        source: f"{PATH_ANSWERS}?after={shadow.cursors.get(source.uid, 0)}&keep={shadow.keep:g}"
+        for source in sources
+    }
+
+
+async def _ask(
+    session: aiohttp.ClientSession,
+    turns: asyncio.Semaphore,
+    paths: Mapping[Source, str],
+    parse: Callable[[bytes], T],
+) -> list[tuple[Source, T | str]]:
+    """What pods told, or why that is not known."""
+    found = await asyncio.gather(
+        *(_read(session, turns, source, path, parse) for source, path in paths.items())
+    )
+    return list(zip(paths, found, strict=True))
+
+
 async def _read(
-    session: aiohttp.ClientSession, turns: asyncio.Semaphore, source: Source
-) -> Reading | str:
-    """What one pod has counted, or why that is not known."""
+    session: aiohttp.ClientSession,
+    turns: asyncio.Semaphore,
+    source: Source,
+    path: str,
+    parse: Callable[[bytes], T],
+) -> T | str:
+    """What one pod told, or why that is not known."""
     async with turns:
         try:
-            url = f"http://{source.address}{PATH_METRICS}"
+            url = f"http://{source.address}{path}"
             async with session.get(url, allow_redirects=False) as response:
                 if response.status != _OK:
                     return f"it answered {response.status}"
@@ -89,9 +125,28 @@ async def _read(
     if len(body) > _MOST_BYTES:
         return f"it answered more than {_MOST_BYTES} bytes"
     try:
-        return parse_reading(body.decode())
+        return parse(body)
     except (Unreadable, ValueError) as error:
         return f"its answer cannot be read ({error})"
+
+
+def _parse_page(body: bytes) -> Reading:
+    return parse_reading(body.decode())
+
+
+def parse_answers(body: bytes) -> Answers:
+    """Read what a pod told of its latest answers.
+
+    Raises:
+        Unreadable: it is nothing of that kind, as from a server of an earlier version.
+    """
+    try:
+        found = msgspec.json.decode(body, type=Answers)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(f"no answers to compare: {error}") from error
+    if not all(0 <= number < _MOST_NUMBER for number in (found.next, found.dropped, found.left)):
+        raise Unreadable("no answers to compare: a number of them that cannot be")
+    return found
 
 
 def parse_reading(text: str) -> Reading:

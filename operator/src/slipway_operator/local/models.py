@@ -23,7 +23,14 @@ from slipway_operator.local.events import record_event
 from slipway_operator.local.kinds import EVENT, MODEL_DEPLOYMENT, POD, SECRET, find_kind
 from slipway_operator.local.objects import key_of, name_of, namespace_of, uid_of
 from slipway_operator.local.store import Store
-from slipway_operator.plan import Apply, Delete, list_pods_to_read, list_secrets, make_plan
+from slipway_operator.plan import (
+    Apply,
+    Delete,
+    is_compared,
+    list_pods_to_read,
+    list_secrets,
+    make_plan,
+)
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID
 from slipway_operator.state.observed import Observed
@@ -116,7 +123,8 @@ class ModelController:
             return None
         from slipway_operator.edges.readings import read_pods  # aiohttp, for rollouts alone
 
-        return await read_pods(sources, ledger=self._ledgers.get(uid_of(asked)))
+        ledger = self._ledgers.get(uid_of(asked))
+        return await read_pods(sources, ledger=ledger, shadow=is_compared(asked))
 
     def _observe(self, asked: Mapping[str, Any]) -> Observed:
         """The model's namespace, whole: children, strangers with a child's name, pods."""

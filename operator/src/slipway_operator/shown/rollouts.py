@@ -54,6 +54,11 @@ def format_rate(counts: Object | None) -> str:
     return f"{int((counts or {}).get('bad') or 0) / number * 100:.2f} %"
 
 
+def has_stable(metric: Object) -> bool:
+    """Whether a metric counts requests of both: one of the answers to the same request does not."""
+    return metric.get("stable") is not None or metric.get("canary") is None
+
+
 def describe_evidence(metric: Object) -> str:
     """How far the evidence against the new revision is from ending its rollout: `0.4/100`."""
     evidence, threshold = metric.get("evidence"), metric.get("threshold")

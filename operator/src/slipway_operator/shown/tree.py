@@ -18,6 +18,7 @@ from slipway_operator.shown.rollouts import (
     describe_outlook,
     format_rate,
     format_share,
+    has_stable,
 )
 from slipway_operator.shown.words import age_of
 from slipway_operator.state.identity import LABEL_REVISION
@@ -246,10 +247,13 @@ def _metric_row(metric: Object, *, at: str | None, now: datetime) -> tuple[Piece
     ours, theirs = metric.get("canary") or {}, metric.get("stable") or {}
     tone = _VERDICTS.get(str(metric.get("verdict")), Tone.BUSY)
     evidence = describe_evidence(metric)
+    rates, totals = format_rate(ours), f"n={ours.get('total', 0)}"
+    if has_stable(metric):
+        rates, totals = f"{rates} vs {format_rate(theirs)}", f"{totals}/{theirs.get('total', 0)}"
     return (
         Piece(str(metric.get("name"))),
-        _sign(tone, f"{format_rate(ours)} vs {format_rate(theirs)}"),
-        Piece(f"n={ours.get('total', 0)}/{theirs.get('total', 0)}"),
+        _sign(tone, rates),
+        Piece(totals),
         Piece(f"evidence {evidence}" if evidence else ""),
         Piece(describe_outlook(metric, at=at, now=now)),
     )

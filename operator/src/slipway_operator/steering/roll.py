@@ -186,12 +186,11 @@ def _gather(
         step = rollout.step_index if _is_of_step(world.before.analysis, rollout) else None
         ledger = open_ledger(name, analysis=world.before.analysis, step=step)
     # What passed the last step stands until all requests have moved.
-    ledger = begin_step(ledger, step=min(rollout.step_index, len(path.stops) - 1))
-    stop = path.stops[ledger.step]
+    index, shadow = min(rollout.step_index, len(path.stops) - 1), rollout.shadow > 0
     gates = list_gates(spec.analysis)
-    if stop.alone:
+    if path.stops[index].alone:
         gates = tuple(stand_alone(gate, ledger.past.get(gate.name, Counts())) for gate in gates)
-    shadow = rollout.shadow > 0
+    ledger = begin_step(ledger, step=index, gates=gates, shadow=shadow)
     if readings is not None:
         slots = world.slots if world.route and world.route.verified else None
         weight = slots.weigh(canary) if slots else 0

@@ -73,16 +73,16 @@ class DataPlane:
         self._admission = Admission(places=places, queue=queue, metrics=metrics)
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
 
-    def read_v2(self, body: bytes) -> AskedV2:
+    def read_v2(self, body: bytes, source: str) -> AskedV2:
         """Read and check a V2 request. Raises RequestFault."""
         quick = self._quick.read(body)
         if quick is not None:
             return AskedV2(quick[0], None, quick[1])
         request = decode_request(body)
         wanted = select_outputs(request, self.schema)
-        return AskedV2(request.id, wanted, self._watch(self._codec.admit, request))
+        return AskedV2(request.id, wanted, self._watch(self._codec.admit, request, source))
 
-    def admit_table(self, table: Table) -> Admitted:
+    def admit_table(self, table: Table, source: str) -> Admitted:
         """Check rows. Raises RequestFault."""
         if not self.schema.is_table:
             raise RequestFault(
@@ -90,26 +90,31 @@ class DataPlane:
                 "This model takes tensors, not rows; ask with the V2 protocol: "
                 f"POST /v2/models/{self.schema.name}/infer.",
             )
-        return self._watch(self._gate.admit, table)
+        return self._watch(self._gate.admit, table, source)
 
-    def _watch(self, admit: Any, request: Any) -> Admitted:
+    def _watch(self, admit: Any, request: Any, source: str) -> Admitted:
         """Count what the contract found, also in requests that it refuses."""
         try:
             admitted: Admitted = admit(request)
         except RequestFault as fault:
-            self.metrics.observe_violations(fault.violations)
+            self.metrics.observe_violations(fault.violations, source)
             raise
         if admitted.violations:
-            self.metrics.observe_violations(admitted.violations)
+            self.metrics.observe_violations(admitted.violations, source)
         return admitted
 
     async def infer(
-        self, admitted: Admitted, deadline: float, gone: Callable[[], Awaitable[None]]
+        self,
+        admitted: Admitted,
+        deadline: float,
+        gone: Callable[[], Awaitable[None]],
+        source: str,
     ) -> list[npt.NDArray[Any]]:
         """Run the model before `deadline` (the loop's time); outputs in the schema's order.
 
         Args:
             gone: comes back when the caller has hung up.
+            source: where the request came from; the rows are counted by it.
 
         Raises:
             RequestFault: Overloaded, DeadlineExceeded, InferenceFailed, ModelCrashed.
@@ -126,10 +131,10 @@ class DataPlane:
             started = time.perf_counter()
             outputs = self._session.run(admitted.tensors)
         else:
-            metrics.rows += admitted.rows
+            metrics.rows[source] += admitted.rows
             return await self._batcher.run(admitted.tensors, admitted.rows)
         metrics.observe_stage("inference", time.perf_counter() - started)
-        metrics.rows += admitted.rows
+        metrics.rows[source] += admitted.rows
         return outputs
 
     async def _run_in_thread(self, admitted: Admitted, deadline: float) -> list[npt.NDArray[Any]]:

@@ -9,7 +9,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from importlib import metadata
 from typing import Any, Final
 
@@ -17,8 +17,10 @@ import orjson
 
 from slipway_runtime import contract
 from slipway_runtime.serving.admission import ClientGone
+from slipway_runtime.serving.codes import CODES
 from slipway_runtime.serving.core.answer import render_predictions
 from slipway_runtime.serving.core.faults import RequestFault
+from slipway_runtime.serving.core.gate import Admitted
 from slipway_runtime.serving.dataplane import DataPlane
 from slipway_runtime.serving.http_bodies import (
     JSON_TYPE,
@@ -29,25 +31,10 @@ from slipway_runtime.serving.http_bodies import (
 from slipway_runtime.serving.lane import PATHS as LANE_PATHS
 from slipway_runtime.serving.lane import Lane
 from slipway_runtime.serving.metrics import Metrics
+from slipway_runtime.serving.recorder import Recorder
+from slipway_runtime.serving.sources import find_source
 from slipway_runtime.serving.v2 import render_outputs, render_violations
 
-CODES: Final[Mapping[str, int]] = {
-    "BodyTooLarge": 413,
-    "BodyUnreadable": 400,
-    "ContractViolated": 422,
-    "DeadlineExceeded": 504,
-    "Draining": 503,
-    "InferenceFailed": 500,
-    "MediaTypeUnsupported": 415,
-    "MethodNotAllowed": 405,
-    "ModelCrashed": 503,
-    "ModelNotFound": 404,
-    "ModelNotReady": 503,
-    "Overloaded": 503,
-    "PathNotFound": 404,
-    "ShapeInvalid": 400,
-    "TooManyRows": 413,
-}
 _CLIENT_GONE: Final = 499  # as nginx counts it
 _RETRY_SECONDS: Final = "1"
 _BODY_SECONDS: Final = 10.0
@@ -57,7 +44,7 @@ _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 
 log = logging.getLogger("slipway.serve")
 
-Handler = Callable[[Any, Any, str], Awaitable[None]]  # headers, proto, request id
+Handler = Callable[[Any, Any, str, str], Awaitable[None]]  # headers, proto, request id, source
 
 
 class App:
@@ -66,6 +53,7 @@ class App:
     Args:
         name: the model's name in paths.
         revision: which revision this process serves.
+        recorder: keeps answers while somebody compares them.
         max_bytes: largest body.
         timeout_seconds: for one request, from its head to its answer.
         in_flight_limit: requests held at once; more are refused at once.
@@ -77,11 +65,13 @@ class App:
         name: str,
         revision: str,
         metrics: Metrics,
+        recorder: Recorder,
         max_bytes: int,
         timeout_seconds: float,
         in_flight_limit: int,
     ) -> None:
         self.metrics = metrics
+        self.recorder = recorder
         self.is_draining = False
         self.is_refusing = False
         self.plane: DataPlane | None = None
@@ -127,11 +117,12 @@ class App:
             self._refuse(proto, RequestFault("MethodNotAllowed", f"Use POST {path}."), request_id)
             return
         protocol, handler = route
+        source = find_source(headers, self._revision)
         started = time.perf_counter()
         metrics = self.metrics
         metrics.in_flight += 1
         try:
-            await handler(headers, proto, request_id)
+            await handler(headers, proto, request_id, source)
             code = 200
         except RequestFault as fault:
             code = CODES[fault.reason]
@@ -145,7 +136,9 @@ class App:
             self._refuse(proto, _DEFECT, request_id)
         finally:
             metrics.in_flight -= 1
-        metrics.observe_request(protocol, code, time.perf_counter() - started)
+        metrics.observe_request(protocol, code, time.perf_counter() - started, source)
+        if self.recorder.is_on and code not in (200, _CLIENT_GONE):
+            self.recorder.record_failure(request_id, source, code)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start to watch for bodies that do not arrive."""
@@ -154,15 +147,17 @@ class App:
 
     # ── inference ───────────────────────────────────────────────────────────────────────────
 
-    async def _infer(self, headers: Any, proto: Any, request_id: str) -> None:
+    async def _infer(self, headers: Any, proto: Any, request_id: str, source: str) -> None:
         plane = self._check_in(headers)
         check_media_type(headers.get("content-type"), (JSON_TYPE,))
         now = self._loop.time()
         body = await self._read_body(headers, proto, now)
         started = time.perf_counter()
-        asked = plane.read_v2(body)
+        asked = plane.read_v2(body, source)
         plane.metrics.observe_stage("decode", time.perf_counter() - started)
-        outputs = await plane.infer(asked.admitted, now + self._timeout, proto.client_disconnect)
+        outputs = await plane.infer(
+            asked.admitted, now + self._timeout, proto.client_disconnect, source
+        )
         started = time.perf_counter()
         answer: dict[str, Any] = {"model_name": self._name, "model_version": self._revision}
         if asked.id is not None:
@@ -172,8 +167,10 @@ class App:
         answer["outputs"] = render_outputs(outputs, plane.schema.outputs, asked.wanted)
         self._send(proto, 200, answer, request_id)
         plane.metrics.observe_stage("encode", time.perf_counter() - started)
+        if self.recorder.is_on:
+            self._record(plane, request_id, source, asked.admitted, outputs)
 
-    async def _predict(self, headers: Any, proto: Any, request_id: str) -> None:
+    async def _predict(self, headers: Any, proto: Any, request_id: str, source: str) -> None:
         plane = self._check_in(headers)
         media_type = check_media_type(headers.get("content-type"), MEDIA_TYPES)
         now = self._loop.time()
@@ -185,9 +182,9 @@ class App:
             max_rows=plane.max_rows,
             max_bytes=self._max_bytes,
         )
-        admitted = plane.admit_table(table)
+        admitted = plane.admit_table(table, source)
         plane.metrics.observe_stage("decode", time.perf_counter() - started)
-        outputs = await plane.infer(admitted, now + self._timeout, proto.client_disconnect)
+        outputs = await plane.infer(admitted, now + self._timeout, proto.client_disconnect, source)
         started = time.perf_counter()
         answer = {
             "predictions": render_predictions(outputs, plane.schema.outputs),
@@ -197,6 +194,24 @@ class App:
         }
         self._send(proto, 200, answer, request_id)
         plane.metrics.observe_stage("encode", time.perf_counter() - started)
+        if self.recorder.is_on:
+            self._record(plane, request_id, source, admitted, outputs)
+
+    def _record(
+        self, plane: DataPlane, request_id: str, source: str, admitted: Admitted, outputs: Any
+    ) -> None:
+        """The answer is on its way already: what goes wrong here is nobody's error."""
+        try:
+            self.recorder.record(
+                request_id,
+                source,
+                plane.schema,
+                inputs=admitted.tensors,
+                outputs=outputs,
+                rows=admitted.rows,
+            )
+        except Exception:
+            log.exception("the answer to request %s is not compared", request_id)
 
     def _check_in(self, headers: Any) -> DataPlane:
         """What can be known before the body is read."""
@@ -260,6 +275,7 @@ class App:
         )
 
     def _sweep(self) -> None:
+        self.recorder.expire()
         now = self._loop.time()
         for task, deadline in list(self._reading.items()):
             if now > deadline:
@@ -291,7 +307,8 @@ class App:
             log.exception("request %s failed", request_id)
             code = 500
             self._refuse(proto, _DEFECT, request_id)
-        self.metrics.observe_request("other", code, time.perf_counter() - started)
+        source = find_source(scope.headers, self._revision)
+        self.metrics.observe_request("other", code, time.perf_counter() - started, source)
 
     async def _ask_lane(self, scope: Any, proto: Any, request_id: str) -> int:
         """Let the Bento answer."""

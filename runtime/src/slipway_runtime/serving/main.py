@@ -31,8 +31,10 @@ from slipway_runtime.serving.core.table import table_from_rows
 from slipway_runtime.serving.dataplane import INLINE_SECONDS, DataPlane
 from slipway_runtime.serving.http import App
 from slipway_runtime.serving.lane import Lane
-from slipway_runtime.serving.metrics import Metrics, serve_metrics
+from slipway_runtime.serving.metrics import Metrics
+from slipway_runtime.serving.metrics_port import serve_metrics
 from slipway_runtime.serving.native import NativeSession
+from slipway_runtime.serving.recorder import Recorder
 from slipway_runtime.serving.settings import Settings, SettingsInvalid, count_cpus, read_settings
 
 _QUIET_SECONDS = 0.5  # draining ends when no request was in flight for this long
@@ -74,14 +76,18 @@ async def _serve(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     _check_port_is_free(settings.bind, settings.port_http)
     metrics = Metrics(model=settings.model_name, revision=settings.revision)
+    recorder = Recorder()
     try:
-        metrics_server, _ = serve_metrics(metrics, bind=settings.bind, port=settings.port_metrics)
+        metrics_server, _ = serve_metrics(
+            metrics, recorder, bind=settings.bind, port=settings.port_metrics
+        )
     except OSError as error:
         raise CannotServe(_port_taken(settings.bind, settings.port_metrics, error)) from error
     app = App(
         name=settings.model_name,
         revision=settings.revision,
         metrics=metrics,
+        recorder=recorder,
         max_bytes=settings.serving.max_request_bytes,
         timeout_seconds=settings.serving.timeout_seconds,
         in_flight_limit=_BACKLOG,

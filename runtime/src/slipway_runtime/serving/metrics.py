@@ -7,10 +7,7 @@ several processes merge by addition.
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from threading import Thread
-from typing import Any
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -21,6 +18,7 @@ from prometheus_client.core import (
 
 from slipway_runtime import contract
 from slipway_runtime.serving.core.faults import Violation
+from slipway_runtime.serving.sources import SOURCES
 
 BUCKETS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -34,32 +32,36 @@ class Metrics:
     def __init__(self, *, model: str, revision: str) -> None:
         self.model = model
         self.revision = revision
-        self.requests: Counter[tuple[str, int]] = Counter()
-        self.latency: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
-        self.latency_sum: defaultdict[str, float] = defaultdict(float)
+        self.requests: Counter[tuple[str, int, str]] = Counter()
+        self.latency: defaultdict[tuple[str, str], list[int]] = defaultdict(
+            lambda: [0] * (len(BUCKETS) + 1)
+        )
+        self.latency_sum: defaultdict[tuple[str, str], float] = defaultdict(float)
         self.stage_sum = dict.fromkeys(STAGES, 0.0)
         self.stage_count = dict.fromkeys(STAGES, 0)
-        self.rows = 0
-        self.violations: Counter[tuple[str, str, str]] = Counter()
+        self.rows = dict.fromkeys(SOURCES, 0)
+        self.violations: Counter[tuple[str, str, str, str]] = Counter()
         self.in_flight = 0
         self.queue_depth = 0
 
-    def observe_request(self, protocol: str, code: int, seconds: float) -> None:
+    def observe_request(self, protocol: str, code: int, seconds: float, source: str) -> None:
         """Count one answered request."""
-        self.requests[protocol, code] += 1
-        self.latency[protocol][bisect_left(BUCKETS, seconds)] += 1
-        self.latency_sum[protocol] += seconds
+        self.requests[protocol, code, source] += 1
+        kind = protocol, source
+        self.latency[kind][bisect_left(BUCKETS, seconds)] += 1
+        self.latency_sum[kind] += seconds
 
     def observe_stage(self, stage: str, seconds: float, requests: int = 1) -> None:
         """Add the time that `requests` requests spent together in one stage."""
         self.stage_sum[stage] += seconds
         self.stage_count[stage] += requests
 
-    def observe_violations(self, violations: Iterable[Violation]) -> None:
+    def observe_violations(self, violations: Iterable[Violation], source: str) -> None:
         """Count rows by rule, column and policy; a stranger's column names never become labels."""
         for violation in violations:
             column = "" if violation.rule == "ExtraColumn" else violation.column
-            self.violations[violation.rule, column, violation.policy] += violation.count
+            labels = violation.rule, column, violation.policy, source
+            self.violations[labels] += violation.count
 
     def collect(self) -> Iterable[Metric]:
         """Render as prometheus_client's families."""
@@ -67,20 +69,18 @@ class Metrics:
         requests = CounterMetricFamily(
             contract.METRIC_REQUESTS,
             "Requests answered.",
-            labels=["model", "revision", "protocol", "code"],
+            labels=["model", "revision", "protocol", "code", "source"],
         )
-        for (protocol, code), count in list(self.requests.items()):
-            requests.add_metric([*base, protocol, str(code)], count)
+        for (protocol, code, source), count in list(self.requests.items()):
+            requests.add_metric([*base, protocol, str(code), source], count)
         yield requests
         latency = HistogramMetricFamily(
             contract.METRIC_LATENCY,
             "Seconds from the request's head to its answer.",
-            labels=["model", "revision", "protocol"],
+            labels=["model", "revision", "protocol", "source"],
         )
-        for protocol, counts in list(self.latency.items()):
-            latency.add_metric(
-                [*base, protocol], _cumulate(counts), sum_value=self.latency_sum[protocol]
-            )
+        for kind, counts in list(self.latency.items()):
+            latency.add_metric([*base, *kind], _cumulate(counts), sum_value=self.latency_sum[kind])
         yield latency
         stages = SummaryMetricFamily(
             contract.METRIC_STAGE,
@@ -98,14 +98,15 @@ class Metrics:
             gauge.add_metric(base, value)
             yield gauge
         rows = CounterMetricFamily(
-            contract.METRIC_ROWS, "Rows given to the model.", labels=["model", "revision"]
+            contract.METRIC_ROWS, "Rows given to the model.", labels=["model", "revision", "source"]
         )
-        rows.add_metric(base, self.rows)
+        for source, count in self.rows.items():
+            rows.add_metric([*base, source], count)
         yield rows
         violations = CounterMetricFamily(
             contract.METRIC_VIOLATIONS,
             "Rows that broke a rule of the contract.",
-            labels=["model", "revision", "rule", "column", "policy"],
+            labels=["model", "revision", "rule", "column", "policy", "source"],
         )
         for labels, count in list(self.violations.items()):
             violations.add_metric([*base, *labels], count)
@@ -119,15 +120,3 @@ def _cumulate(counts: list[int]) -> list[tuple[str, float]]:
         total += count
         buckets.append((bound, total))
     return buckets
-
-
-def serve_metrics(metrics: Metrics, *, bind: str, port: int) -> tuple[Any, Thread]:
-    """Serve `GET /metrics` from a thread of its own; returns the server and its thread.
-
-    Raises:
-        OSError: the port cannot be listened on.
-    """
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(metrics)
-    server, thread = start_http_server(port, bind, registry)
-    return server, thread

@@ -8,9 +8,10 @@ from typing import Final
 from slipway_operator.api.spec_rollout import Analysis as AnalysisSpec
 from slipway_operator.api.spec_rollout import Guardrails
 from slipway_operator.api.status_rollout import Analysis, MetricEvidence, Verdict
-from slipway_operator.decide.analysis.gate import Gate, compare, judge, list_chances
+from slipway_operator.decide.analysis.gate import Gate, compare, is_asked, judge, list_chances
 from slipway_operator.decide.analysis.ledger import Ledger, Pair
 from slipway_operator.decide.analysis.rates import Counts
+from slipway_operator.decide.analysis.shadow import render_shadow
 from slipway_operator.decide.analysis.trial import Trial
 from slipway_operator.state.instants import render_instant
 from slipway_operator.state.slots import MILLION
@@ -73,7 +74,7 @@ def assess(
     gating = [
         one
         for gate, one in zip(gates, metrics, strict=True)
-        if gate.is_gating and (shadow or gate.tolerance is None)
+        if gate.is_gating and is_asked(gate, shadow=shadow)
     ]
     failed = next((one for one in gating if one.verdict is Verdict.FAIL), None)
     passed = all(one.verdict is Verdict.PASS for one in gating)
@@ -81,7 +82,12 @@ def assess(
     if ledger.unread_since is not None and failed is None:
         verdict = Verdict.UNAVAILABLE
     return Assessment(
-        shown=Analysis(verdict=verdict, at=render_instant(now), metrics=metrics),
+        shown=Analysis(
+            verdict=verdict,
+            at=render_instant(now),
+            metrics=metrics,
+            shadow=render_shadow(ledger.shadow),
+        ),
         failed=None if failed is None else _describe(failed),
         passed=passed,
         errors=ledger.errors,
@@ -96,8 +102,8 @@ def assess(
 def _is_idle(ledger: Ledger) -> bool:
     """A restart forgets who was asked in the step, but not what the metrics have counted in it."""
     steps = [(trial.step_canary, trial.step_stable) for trial in ledger.trials.values()]
-    is_asked = ledger.is_asked or any(counts.n for pair in steps for counts in pair)
-    return ledger.seconds > 0 and not is_asked
+    is_used = ledger.is_used or any(counts.n for pair in steps for counts in pair)
+    return ledger.seconds > 0 and not is_used
 
 
 def _describe(evidence: MetricEvidence) -> str:

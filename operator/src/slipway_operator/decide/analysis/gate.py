@@ -149,6 +149,16 @@ def stand_alone(gate: Gate, past: Counts) -> Gate:
     return replace(gate, rule=alone)
 
 
+def is_asked(gate: Gate, *, shadow: bool) -> bool:
+    """Whether a step lets a metric judge: only in a shadow are answers compared one by one."""
+    return shadow or gate.tolerance is None
+
+
+def find_tolerance(gates: Sequence[Gate]) -> float:
+    """What answers are compared with for people to see: the first metric's tolerance."""
+    return next((gate.tolerance for gate in gates if gate.tolerance is not None), TOLERANCE)
+
+
 def choose_bound(gate: Gate, stable: Sequence[Reading]) -> float | None:
     """The seconds above which a request is slow: the least bound of the histogram with at least
     the quantile of the stable's requests below it; None: too few of them so far.
@@ -218,12 +228,16 @@ def judge(
         verdict=verdict,
         evidence=_render_log(trial.log_against(gate.rule)),
         threshold=f"{1 / false_abort:.0f}",
-        canary=ShownCounts(total=trial.canary.n, bad=trial.canary.bad),
-        stable=ShownCounts(total=trial.stable.n, bad=trial.stable.bad),
+        canary=_show(trial.canary),
+        stable=None if gate.tolerance is not None else _show(trial.stable),
         estimate=_render_rate(trial.canary),
         eta_seconds=None if eta is None or eta > _MOST_SECONDS else math.ceil(eta),
         cursor=dump_trial(trial),
     )
+
+
+def _show(counts: Counts) -> ShownCounts:
+    return ShownCounts(total=counts.n, bad=counts.bad)
 
 
 def _render_log(log: float) -> str:
@@ -251,7 +265,13 @@ def compare(evidence: MetricEvidence) -> str:
     'canary 12 of 310 against stable 9 of 5890, evidence 412 of 100'
     """
     nothing = ShownCounts(total=0, bad=0)
-    ours, theirs = evidence.canary or nothing, evidence.stable or nothing
+    ours, theirs = evidence.canary or nothing, evidence.stable
+    if theirs is None and evidence.canary is not None:
+        return (
+            f"{ours.bad} of {ours.total} answers are not the stable's, "
+            f"evidence {evidence.evidence} of {evidence.threshold}"
+        )
+    theirs = theirs or nothing
     return (
         f"canary {ours.bad} of {ours.total} against stable {theirs.bad} of {theirs.total}, "
         f"evidence {evidence.evidence} of {evidence.threshold}"

@@ -14,8 +14,15 @@ from typing import Final
 from slipway_operator.api.spec_rollout import WarmUp
 from slipway_operator.api.status_rollout import Analysis
 from slipway_operator.decide.analysis.cursor import load_trial
-from slipway_operator.decide.analysis.gate import Gate, choose_bound, count
+from slipway_operator.decide.analysis.gate import (
+    Gate,
+    choose_bound,
+    count,
+    find_tolerance,
+    is_asked,
+)
 from slipway_operator.decide.analysis.rates import Counts
+from slipway_operator.decide.analysis.shadow import Shadow, observe, restore_shadow
 from slipway_operator.decide.analysis.split import Split
 from slipway_operator.decide.analysis.trial import Trial
 from slipway_operator.state.readings import Reading, Readings, Source
@@ -38,9 +45,10 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What is known of one attempt. `past`: by metric, all that the stable's pods have counted.
-    `totals`: by pod, requests and copies so far, warm or not; `is_asked`: some came in the step.
+    `totals`: by pod, requests and copies so far, warm or not; `is_used`: some came in the step.
     `errors`: requests and failures of the step, whatever the
     metrics are. `unread_since`: since when not every pod could be read, with `unread` saying why.
+    `shadow`: the answers that were compared.
     """
 
     rollout: str
@@ -49,13 +57,14 @@ class Ledger:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     past: Mapping[str, Counts] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
-    is_asked: bool = False
+    is_used: bool = False
     errors: Pair = field(default_factory=Pair)
     split: Split | None = None
     seconds: float = 0.0
     at: datetime | None = None
     unread_since: datetime | None = None
     unread: str = ""
+    shadow: Shadow = field(default_factory=Shadow)
 
 
 def open_ledger(rollout: str, *, analysis: Analysis | None, step: int | None) -> Ledger:
@@ -70,19 +79,31 @@ def open_ledger(rollout: str, *, analysis: Analysis | None, step: int | None) ->
         for metric in analysis.metrics
         if metric.cursor is not None and (trial := load_trial(metric.cursor)) is not None
     }
-    return Ledger(rollout=rollout, step=-1 if step is None else step, trials=found)
+    return Ledger(
+        rollout=rollout,
+        step=-1 if step is None else step,
+        trials=found,
+        shadow=restore_shadow(analysis.shadow),
+    )
 
 
-def begin_step(ledger: Ledger, *, step: int) -> Ledger:
-    """The books at a step: each passes by its own requests."""
+def begin_step(
+    ledger: Ledger, *, step: int, gates: Sequence[Gate] = (), shadow: bool = False
+) -> Ledger:
+    """The books at a step: each passes by its own requests. What a metric found that is not asked
+    in it (`gates`, and whether it is a `shadow`) stands as it is."""
     if ledger.step == step:
         return ledger
+    resting = {gate.name for gate in gates if not is_asked(gate, shadow=shadow)}
     return replace(
         ledger,
         step=step,
-        trials={name: trial.begin_step() for name, trial in ledger.trials.items()},
+        trials={
+            name: trial if name in resting else trial.begin_step()
+            for name, trial in ledger.trials.items()
+        },
         errors=Pair(),
-        is_asked=False,
+        is_used=False,
         seconds=0.0,
     )
 
@@ -132,11 +153,22 @@ def take(
         for gate in gates
         if gate.tolerance is None
     }
+    compared = ledger.shadow
+    distances: tuple[float, ...] = ()
+    if shadow:
+        compared, distances = observe(
+            ledger.shadow,
+            [(source, told) for source, told in readings.answers if source.uid in warm],
+            canary=canary,
+            stable=stable,
+            tolerance=find_tolerance(gates),
+            at=readings.at,
+        )
     # What was compared in a shadow stands while users are asked.
-    kept = {
-        gate.name: ledger.trials[gate.name]
+    trials |= {
+        gate.name: _compare(ledger.trials.get(gate.name, Trial()), gate, distances)
         for gate in gates
-        if gate.tolerance is not None and gate.name in ledger.trials
+        if gate.tolerance is not None
     }
     past = {
         gate.name: _sum(count(gate, Reading(), reading, bound=None) for reading in known)
@@ -153,12 +185,12 @@ def take(
     totals = {
         source.uid: reading.requests + reading.copies.requests for source, reading in readings.found
     }
-    is_asked = any(total > ledger.totals.get(uid, total) for uid, total in totals.items())
+    is_used = any(total > ledger.totals.get(uid, total) for uid, total in totals.items())
     return replace(
         ledger,
-        trials=kept | trials,
+        trials=trials,
         totals=totals,
-        is_asked=ledger.is_asked or is_asked,
+        is_used=ledger.is_used or is_used,
         past=past,
         readings={uid: reading for uid, (_, reading) in warm.items()},
         errors=ledger.errors + errors,
@@ -169,6 +201,7 @@ def take(
         at=readings.at,
         unread_since=None,
         unread="",
+        shadow=compared,
     )
 
 
@@ -212,6 +245,13 @@ def _advance(
     if canary.n == 0 and stable.n == 0:
         return trial
     return trial.observe(gate.rule, canary=canary, stable=stable)
+
+
+def _compare(trial: Trial, gate: Gate, distances: Sequence[float]) -> Trial:
+    if gate.tolerance is None or not distances:
+        return trial
+    bad = sum(distance > gate.tolerance for distance in distances)
+    return trial.observe(gate.rule, canary=Counts(len(distances), bad), stable=Counts())
 
 
 def _count_errors(windows: Sequence[tuple[Reading, Reading]]) -> Counts:

@@ -33,6 +33,7 @@ from slipway_operator.plan import (
     Plan,
     find_reusable_build,
     list_hosts_to_check,
+    is_compared,
     list_pods_to_read,
     list_secrets,
     make_plan,
@@ -223,7 +224,9 @@ class Reconciler:
             allowed_hosts=await find_allowed_hosts(self._api, namespace) if hosts else (),
             host_holders=await find_holders(self._api, self._mirror, asked, hosts),
             readings=await read_pods(
-                list_pods_to_read(asked, children), ledger=self._ledgers.get(uid)
+                list_pods_to_read(asked, children),
+                ledger=self._ledgers.get(uid),
+                shadow=is_compared(asked),
             ),
         )
         plan = self._plan(asked, observed)
