@@ -101,23 +101,28 @@ def test_every_request_that_both_answered_is_compared_once(
     each=st.integers(1, 700),
 )
 def test_what_waits_is_bounded_in_number_and_in_time(ticks: list[int], each: int) -> None:
-    books, now, number = Shadow(cursors={"s0": 0}), START, 0
+    books, now, number = Shadow(cursors={"s0": 0, "c0": 0}), START, 0
     for seconds in ticks:
         now += timedelta(seconds=seconds)
-        answers = tuple(told(PODS[0], str(number + at), 1.0) for at in range(each))
+        answers = [
+            (pod, Answers(next=1, answers=tuple(
+                told(pod, f"{pod.uid}-{number + at}", 1.0) for at in range(each)
+            )))
+            for pod in (PODS[0], PODS[2])
+        ]  # fmt: skip
         number += each
         books, found = observe(
             books,
-            [(PODS[0], Answers(next=1, answers=answers))],
+            answers,
             canary="c",
             stable="s",
             tolerance=TOLERANCE,
             at=now,
         )
         assert found == ()
-        assert len(books.stable) <= MOST_WAITING
-        assert all(now - one.since <= WAIT for one in books.stable.values())
-        assert len(books.stable) + books.unmatched == number
+        assert len(books.stable) == len(books.canary) <= MOST_WAITING
+        assert all(now - one.since <= WAIT for one in books.canary.values())
+        assert len(books.canary) + books.unmatched == number
 
 
 @given(

@@ -72,6 +72,10 @@ def test_the_most_frequent_values_are_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(seen.columns["x"].tallies) == 3
     assert tally(seen, "x")["often"] == (500, 500)
     assert all(n == bad == 1 for name, (n, bad) in tally(seen, "x").items() if name != "often")
+    # One that was there before is told by what was seen of it.
+    again = seen.observe([({"x": "v1"}, False)])
+    assert tally(again, "x")["v1"] == (1, 0)
+    assert again.columns["x"].tallies["v1"].missed > 0
 
 
 def test_columns_and_rows_of_a_tick_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

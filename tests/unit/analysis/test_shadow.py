@@ -85,15 +85,19 @@ def test_what_has_no_partner_is_forgotten_after_a_while() -> None:
     after, _ = tick(after, seconds=30)
     assert after.unmatched == 0
     after, _ = tick(after, seconds=31)
-    assert (after.stable, after.canary, after.unmatched) == ({}, {}, 2)
+    assert (after.stable, after.canary, after.unmatched) == ({}, {}, 1)
     after, found = tick(after, canary=[ours("a")], seconds=32)
     assert found == ()
 
 
 def test_no_more_than_so_many_wait_and_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 3)
-    after, _ = tick(stable=[theirs(str(number)) for number in range(5)])
+    after, _ = tick(
+        stable=[theirs(str(number)) for number in range(5)],
+        canary=[ours(str(number)) for number in range(5, 10)],
+    )
     assert list(after.stable) == ["2", "3", "4"]
+    assert list(after.canary) == ["7", "8", "9"]
     assert after.unmatched == 2
 
 
@@ -126,10 +130,10 @@ def test_of_a_pod_that_is_new_nothing_is_taken_and_later_all() -> None:
     [
         (1.0, 10, {}, 1.0),
         (1.0, 10, {"dropped": 1}, 0.5),
-        (1.0, 10, {"left": 2000}, 0.5),
-        (1.0, 2001, {}, 0.5),
+        (1.0, 10, {"left": 1000}, 0.5),
+        (1.0, 1001, {}, 0.5),
         (0.25, 10, {}, 0.5),
-        (0.25, 1000, {}, 0.25),
+        (0.25, 250, {}, 0.25),
         (1 / 1024, 10, {"dropped": 1}, 1 / 1024),
     ],
 )

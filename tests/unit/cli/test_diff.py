@@ -49,7 +49,7 @@ def test_what_differs_is_told_where_and_how(
     for line in (
         "Stable: 7c1f00aa11",
         "Canary: 9e02bb22cc",
-        "Compared: 1240 requests; 16 answers had no partner",
+        "Compared: 1240 requests; 16 copies had no partner",
         "Differ: 38 of 1240 (3.06 %; 95 % interval 2.24 % to 4.18 %)",
         "COLUMN VALUE DIFFER OF ROWS RATE",
         "island Dream 31 400 7.75 %",

@@ -227,13 +227,16 @@ def test_texts_are_cut_and_columns_left_out() -> None:
     assert found["inputs"]["c0"] == ["ü" * 64]
 
 
-def test_what_is_too_large_loses_rows_then_inputs_then_all() -> None:
+def test_what_is_too_large_loses_inputs_then_rows_then_all() -> None:
     names = tuple(f"c{at}" for at in range(64))
     model = schema(LABEL, columns=names, datatype="BYTES")
     wide = np.array([["x" * 64] * 64] * 16, dtype=object)
     found = keep_one(model, wide, [["a"] * 16])
-    assert (found["rows"], found["outputs"]["label"]) == (16, ["a"])
+    assert (found["rows"], found["outputs"]["label"]) == (16, ["a"] * 16)
     assert found["inputs"]["c0"] == ["x" * 64]
+    some = np.array([["x" * 40] * 64] * 16, dtype=object)
+    found = keep_one(model, some, [["a"] * 16])
+    assert (len(found["inputs"]["c0"]), len(found["outputs"]["label"])) == (4, 16)
     found = keep_one(model, np.array([["\U0001f600" * 64] * 64], dtype=object), [["a"]])
     assert (found["inputs"], found["outputs"]["label"]) == ({}, ["a"])
     texts = TensorSpec(name="t", datatype="BYTES", shape=(-1, 64))

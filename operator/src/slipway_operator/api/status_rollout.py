@@ -135,7 +135,7 @@ class ShadowEvidence(Part, frozen=True, kw_only=True):
 
     pairs: Annotated[Counter, doc("Requests of which both answers were compared.")]
     disagreements: Annotated[Counter, doc("Those of them that were answered otherwise.")]
-    unmatched: Annotated[Counter, doc("Answers that had no partner.")] = 0
+    unmatched: Annotated[Counter, doc("Answers to copies whose originals were not told.")] = 0
     examples: Annotated[
         tuple[ShadowExample, ...],
         Meta(

@@ -16,10 +16,10 @@ def describe_pairs(shadow: Object) -> str:
     """How many were compared, and how many had nothing to be compared with.
 
     >>> describe_pairs({"pairs": 1240, "unmatched": 16})
-    '1240 requests; 16 answers had no partner'
+    '1240 requests; 16 copies had no partner'
     """
     unmatched = int(shadow.get("unmatched") or 0)
-    alone = f"; {unmatched} answers had no partner" if unmatched else ""
+    alone = f"; {unmatched} copies had no partner" if unmatched else ""
     return f"{int(shadow.get('pairs') or 0)} requests{alone}"
 
 

@@ -28,6 +28,8 @@ MOST_BYTES_ANSWER = 16 << 10
 MOST_ROWS = 16
 MOST_COLUMNS = 64  # of the inputs, and values of a row of an output
 MOST_TEXT = 64  # characters of a value
+# rows of the inputs and of the outputs: of an answer that is too large fewer are kept
+_ATTEMPTS = ((MOST_ROWS, MOST_ROWS), (4, MOST_ROWS), (1, MOST_ROWS), (0, 1))
 _HASHES = 1 << 32
 _GIVEN_BY_THE_GATEWAY = frozenset({SOURCE_ROUTE, SOURCE_MIRROR})
 _ROOM = 256  # for what stands around the answers
@@ -114,15 +116,15 @@ class Recorder:
         """Keep an answer; `inputs` as the model got them, `rows` of the request."""
         if not self._is_wanted(request_id, source):
             return
-        for most_rows, most_columns in ((MOST_ROWS, MOST_COLUMNS), (1, MOST_COLUMNS), (1, 0)):
+        for told, answered in _ATTEMPTS:
             document = {
                 "id": request_id,
                 "source": source,
                 "code": 200,
                 "rows": rows,
-                "inputs": _render_inputs(schema.inputs, inputs, most_rows, most_columns),
+                "inputs": _render_inputs(schema.inputs, inputs, told),
                 "outputs": {
-                    spec.name: _render_output(spec, output, most_rows)
+                    spec.name: _render_output(spec, output, answered)
                     for spec, output in zip(schema.outputs, outputs, strict=True)
                 },
             }
@@ -156,13 +158,13 @@ def _render_bare(request_id: str, source: str, code: int, rows: int) -> bytes:
 
 
 def _render_inputs(
-    specs: tuple[TensorSpec, ...], tensors: Tensors, most_rows: int, most_columns: int
+    specs: tuple[TensorSpec, ...], tensors: Tensors, most_rows: int
 ) -> dict[str, Any]:
     """The first columns of a table; other tensors are not told."""
     found: dict[str, Any] = {}
-    for spec in specs:
+    for spec in specs if most_rows else ():
         array = tensors[spec.name]
-        for at, name in enumerate(spec.columns[: most_columns - len(found)]):
+        for at, name in enumerate(spec.columns[: MOST_COLUMNS - len(found)]):
             values = array[:most_rows, at] if array.ndim > 1 else array[:most_rows]
             found[name[:MOST_TEXT]] = _render(values)
     return found

@@ -5,8 +5,10 @@ is cut into four bins at their quartiles, or a category, of which the most frequ
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from slipway_operator.decide.analysis.rates import Counts
@@ -152,9 +154,20 @@ def _count(column: Column, values: Iterable[tuple[Scalar, bool]]) -> Column:
     as often before (A. Metwally, D. Agrawal, A. El Abbadi, *Efficient computation of frequent and
     top-k elements in data streams*, ICDT 2005)."""
     assert column.edges is not None  # noqa: S101  it is settled
-    tallies = dict(column.tallies)
+    found: dict[str, list[int]] = {}
+    bins = _name_bins(column.edges) if column.edges else ()
     for value, differs in values:
-        name = _name(value, column.edges)
+        if bins and isinstance(value, int | float) and not isinstance(value, bool):
+            name = bins[bisect_right(column.edges, value)]
+        else:
+            name = _name(value)
+        entry = found.get(name)
+        if entry is None:
+            entry = found[name] = [0, 0]
+        entry[0] += 1
+        entry[1] += differs
+    tallies = dict(column.tallies)
+    for name, (n, bad) in found.items():
         before = tallies.get(name)
         if before is None:
             missed = 0
@@ -163,20 +176,18 @@ def _count(column: Column, values: Iterable[tuple[Scalar, bool]]) -> Column:
                 gone = tallies.pop(rarest)
                 missed = gone.counts.n + gone.missed
             before = Tally(Counts(), missed)
-        tallies[name] = Tally(before.counts + Counts(1, int(differs)), before.missed)
+        tallies[name] = Tally(before.counts + Counts(n, bad), before.missed)
     return Column(edges=column.edges, tallies=tallies)
 
 
-def _name(value: Scalar, edges: tuple[float, ...]) -> str:
+def _name_bins(edges: tuple[float, ...]) -> tuple[str, ...]:
+    between = (f"{low:g} to {high:g}" for low, high in pairwise(edges))
+    return (f"< {edges[0]:g}", *between, f"≥ {edges[-1]:g}")
+
+
+def _name(value: Scalar) -> str:
     if value is None or value == "":
         return MISSING
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str):
-        return value
-    if not edges:
-        return f"{value:g}"
-    at = sum(value >= edge for edge in edges)
-    if at == 0:
-        return f"< {edges[0]:g}"
-    return f"≥ {edges[-1]:g}" if at == len(edges) else f"{edges[at - 1]:g} to {edges[at]:g}"
+    return value if isinstance(value, str) else f"{value:g}"

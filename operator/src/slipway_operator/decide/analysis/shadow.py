@@ -30,8 +30,8 @@ from slipway_operator.state.readings import Source
 
 WAIT: Final = timedelta(seconds=30)
 MOST_WAITING: Final = 4096
-_BUSY: Final = 2000  # answers of a tick: more of them and fewer are kept
-_CALM: Final = 500
+_BUSY: Final = 1000  # answers of a tick: more of them and fewer are kept
+_CALM: Final = 250
 _LEAST_KEEP: Final = 1 / 1024
 
 
@@ -61,7 +61,8 @@ class Shadow:
         stable, canary: by id, the answers that wait.
         pairs: requests of which both answers were compared.
         disagreements: those of them that were answered otherwise.
-        unmatched: answers whose partner never came.
+        unmatched: answers to copies whose originals were not told. What was not copied is told by
+            the stable alone, and not counted.
     """
 
     cursors: Mapping[str, int] = field(default_factory=dict)
@@ -112,15 +113,14 @@ def observe(
                 pairs.append((answer, partner.answer))
             else:
                 pairs.append((partner.answer, answer))
-    cut = [_forget(waiting, at) for waiting in (theirs, ours)]
-    unmatched = len(theirs) + len(ours) - sum(len(waiting) for waiting in cut)
+    kept = _forget(ours, at)
     after = replace(
         shadow,
         cursors=_advance(shadow.cursors, told),
         keep=_choose_keep(shadow.keep, [answers for _, answers in told]),
-        stable=cut[0],
-        canary=cut[1],
-        unmatched=shadow.unmatched + unmatched,
+        stable=_forget(theirs, at),
+        canary=kept,
+        unmatched=shadow.unmatched + len(ours) - len(kept),
     )
     return _compare(after, pairs, tolerance=tolerance)
 
@@ -159,18 +159,26 @@ def _compare(
     ]
     worst = tuple(max(distances) for _, _, distances in measured)
     rows: list[tuple[Row, bool]] = []
-    examples = list(shadow.examples)
+    differing: list[tuple[tuple[float, float], Answer, Answer, int]] = []
     for (stable, canary, distances), most in zip(measured, worst, strict=True):
         rows += _list_rows(stable, canary, distances, tolerance)
         if most > tolerance:
             row = distances.index(most)
             far = most, measure_numbers(stable, canary, row)
-            examples.append(Example(far, _render_example(stable, canary, row)))
+            differing.append((far, stable, canary, row))
+    differing.sort(key=lambda one: one[0], reverse=True)
+    examples = [
+        *shadow.examples,
+        *(
+            Example(far, _render_example(stable, canary, row))
+            for far, stable, canary, row in differing[:MOST_EXAMPLES]
+        ),
+    ]
     examples.sort(key=lambda example: example.distance, reverse=True)
     after = replace(
         shadow,
         pairs=shadow.pairs + len(worst),
-        disagreements=shadow.disagreements + sum(distance > tolerance for distance in worst),
+        disagreements=shadow.disagreements + len(differing),
         examples=tuple(examples[:MOST_EXAMPLES]),
         segments=shadow.segments.observe(rows),
     )
