@@ -196,6 +196,16 @@ def tell_dead_pods() -> None:
     life.write("41-dead-pods", "Its pod is gone: no requests.", when=reaches("Scaling"))
 
 
+def tell_rollback() -> None:
+    life = begin()
+    life.write(None, "", when=reaches("Stable"))
+    life.world.command("rollback")
+    life.write("51-rollback", "Somebody brings the former one back.", when=answers("rollback"))
+    life.write("52-returned", "All requests go to it.", when=reaches("RolledBack"))
+    life.world.command("retry")
+    life.write("53-retry", "Somebody tries the newer one again.", when=answers("retry"))
+
+
 def list_lives() -> Iterator[Callable[[], None]]:
     yield from (
         tell_good_one,
@@ -204,6 +214,7 @@ def list_lives() -> Iterator[Callable[[], None]]:
         tell_changes_of_mind,
         tell_queue,
         tell_dead_pods,
+        tell_rollback,
     )
 
 

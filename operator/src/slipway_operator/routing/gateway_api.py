@@ -17,6 +17,7 @@ from slipway_operator.state.identity import (
     ANNOTATION_COMMANDED,
     ANNOTATION_REJECTED,
     ANNOTATION_STABLE,
+    ANNOTATION_TARGET,
     ChildKind,
     Component,
     Owner,
@@ -41,12 +42,14 @@ def build_route(
     settings: Settings,
     rejected: tuple[str, ...] | None = None,
     last_command: str | None = None,
+    target: str | None = None,
 ) -> dict[str, Any]:
     """The HTTPRoute `NAME`. `timeout_seconds` is the longest of the revisions that it names."""
     annotations = {
         ANNOTATION_STABLE: stable,
         ANNOTATION_REJECTED: None if rejected is None else " ".join(rejected),
         ANNOTATION_COMMANDED: last_command,
+        ANNOTATION_TARGET: target,
     }
     timeouts = {"request": f"{timeout_seconds + TIMEOUT_MARGIN_SECONDS}s"}
     everything = {"type": "PathPrefix", "value": "/"}
@@ -128,6 +131,7 @@ def read_route(route: Json, *, owner: Owner, settings: Settings) -> RouteState:
         address=annotations.get(ANNOTATION_ADDRESS),
         rejected=tuple(annotations.get(ANNOTATION_REJECTED, "").split()),
         last_command=annotations.get(ANNOTATION_COMMANDED),
+        target=annotations.get(ANNOTATION_TARGET) or None,
     )
 
 

@@ -6,6 +6,7 @@ from slipway_operator.api.defaults import (
     SCALE_DOWN_DELAY_SECONDS,
 )
 from slipway_operator.api.errors import SpecError
+from slipway_operator.decide.former import find_served
 from slipway_operator.decide.health import Health, assess_revision
 from slipway_operator.decide.retirement import decide_retirements
 from slipway_operator.decide.verdicts import Finding
@@ -62,6 +63,13 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
         arrived=True,
         health=health,
         retired=retired,
+        served=find_served(
+            states=world.states,
+            before=world.before,
+            stable=world.stable,
+            rejected=world.before.rejected_digests,
+            now=world.now,
+        ),
         replicas=counts.get(world.stable or "", stable.desired if stable else REPLICAS),
         autoscaled=autoscaled,
     )

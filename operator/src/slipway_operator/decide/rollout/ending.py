@@ -7,6 +7,7 @@ import msgspec
 from slipway_operator.api.reasons import say
 from slipway_operator.api.status_rollout import RolloutState, RolloutStatus
 from slipway_operator.api.vocabulary import OnInconclusive, OnUnavailable
+from slipway_operator.decide.rollout.candidate import add_rejected
 from slipway_operator.decide.rollout.observing import (
     UNREAD_SECONDS,
     choose_policy,
@@ -18,7 +19,6 @@ from slipway_operator.decide.rollout.scene import SHOWN, Course, Scene, has_weig
 from slipway_operator.decide.traffic import Goal
 from slipway_operator.state.command import Verb
 
-MOST_REJECTED: Final = 16
 _DEAD: Final = frozenset({"CrashLoop", "OutOfMemory"})
 
 
@@ -67,10 +67,6 @@ def abort(
     cause: tuple[str, str],
 ) -> Course:
     """Everything back to the stable revision, and this model is not tried again by itself."""
-    digest = scene.find_digest(candidate)
-    # The model that serves well is not what failed; its new clothes are.
-    is_model = digest is not None and digest != scene.find_digest(scene.stable or "")
-    key = digest if is_model and digest is not None else candidate
     reason, message = cause
     return Course(
         candidate=None,
@@ -84,6 +80,6 @@ def abort(
             reason=reason,
             message=message,
         ),
-        rejected=(*(one for one in rejected if one != key), key)[-MOST_REJECTED:],
+        rejected=add_rejected(scene, candidate, rejected, keeps=scene.stable or ""),
         is_rejected=scene.asked is not None and scene.asked.revision == candidate,
     )
