@@ -158,12 +158,22 @@ def _find_outcome(ending: Ending, *, canary: str | None) -> Outcome | None:
         return None
     if ending.stable is not None and before.stable_revision != ending.stable:
         return Outcome.FAST_PROMOTED if ending.course.is_fast else Outcome.PROMOTED
-    if last is None or last == canary:
+    if last is None:
         return None
+    if last == canary:
+        return _find_end_of_former_try(ending)
     models = {row.hash: row.model for row in before.revisions}
     if last in ending.course.rejected or models.get(last) in ending.course.rejected:
         return Outcome.ABORTED
     return Outcome.ROLLED_BACK if ending.asked == ending.stable else Outcome.SUPERSEDED
+
+
+def _find_end_of_former_try(ending: Ending) -> Outcome | None:
+    """One that is asked for again before it had lost its last request has ended all the same."""
+    was = ending.before.rollout
+    if was is None or was.state is not RolloutState.ABORTING or ending.course.candidate is None:
+        return None
+    return Outcome.ROLLED_BACK if was.reason is None else Outcome.ABORTED
 
 
 def _extend_history(ending: Ending, *, outcome: Outcome | None) -> tuple[HistoryEntry, ...]:
@@ -200,7 +210,7 @@ def _list_events(
         case Outcome.SUPERSEDED:
             newer = (canary or ending.asked or stable or "")[:SHOWN]
             yield "Superseded", say("Superseded", revision=last, newer=newer)
-        case Outcome.ABORTED | Outcome.ROLLED_BACK:
+        case Outcome.ABORTED | Outcome.ROLLED_BACK if before.canary_revision != canary:
             detail = f"revision {last} gets no request any more."
             answers = (stable or "")[:SHOWN]
             yield "RolledBack", say("RolledBack", revision=answers, detail=detail)

@@ -18,7 +18,7 @@ from slipway_operator.decide.rollout.candidate import (
     is_rejected,
     list_rejected,
 )
-from slipway_operator.decide.rollout.ending import abort, find_cause
+from slipway_operator.decide.rollout.ending import abort, find_cause, measure_patience
 from slipway_operator.decide.rollout.observing import hear_pause, observe
 from slipway_operator.decide.rollout.position import Standing, enter, find_position, go_to
 from slipway_operator.decide.rollout.scene import SHOWN, Course, Scene, has_weight, list_slots
@@ -43,6 +43,8 @@ def decide_rollout(scene: Scene) -> Course:
     if cause is not None:
         return abort(scene, candidate, position, rejected, cause=cause)
     course = _go_on(scene, candidate, _hear(scene, candidate, position), rejected)
+    if scene.path.stops and not has_weight(course.rollout):
+        course = replace(course, wait_seconds=measure_patience(scene, candidate, course.rollout))
     return replace(course, is_fast=bool(scene.path.stops) and is_known_good(scene, candidate))
 
 
