@@ -28,6 +28,12 @@ from slipway_operator.state.slots import RouteState, Slot, Slots
 SERVICE_PORT: Final = 80
 # The pod answers a timeout itself, with a reason; the gateway's own limit only catches a dead pod.
 TIMEOUT_MARGIN_SECONDS: Final = 5
+_REMEMBERED: Final = (
+    ANNOTATION_STABLE,
+    ANNOTATION_REJECTED,
+    ANNOTATION_COMMANDED,
+    ANNOTATION_TARGET,
+)
 _NEEDED: Final = ("Accepted", "ResolvedRefs")
 
 
@@ -93,6 +99,28 @@ def build_route(
             annotations={key: value for key, value in annotations.items() if value is not None},
         ),
         "spec": spec,
+    }
+
+
+def reweigh_route(route: Json, *, owner: Owner, slots: Slots) -> dict[str, Any]:
+    """The route as it was observed with other weights in its slots, which name the same revisions:
+    where the spec that shaped it cannot be read."""
+    found = read_annotations(route)
+    header, weighted = route["spec"]["rules"]
+    weights = (slots.first.weight, slots.second.weight)
+    backends = [
+        {**backend, "weight": weight}
+        for backend, weight in zip(weighted["backendRefs"], weights, strict=True)
+    ]
+    return {
+        "apiVersion": ChildKind.HTTP_ROUTE.api_version,
+        "kind": ChildKind.HTTP_ROUTE.value,
+        "metadata": owner.metadata(
+            name=owner.name,
+            labels=owner.labels(component=Component.SERVE),
+            annotations={name: found[name] for name in _REMEMBERED if name in found},
+        ),
+        "spec": {**route["spec"], "rules": [header, {**weighted, "backendRefs": backends}]},
     }
 
 
