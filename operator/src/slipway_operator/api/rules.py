@@ -27,6 +27,8 @@ from slipway_operator.api.spec import (
 )
 from slipway_operator.api.spec_pod import PodTemplate
 from slipway_operator.api.spec_rollout import (
+    NO_ANALYSIS,
+    NO_WARM_UP,
     Analysis,
     ErrorRate,
     Metric,
@@ -319,6 +321,28 @@ def _step_rules() -> Iterable[Rule]:
     )
 
 
+def _evidence_rules() -> Iterable[Rule]:
+    """What judges a new revision has no effect where all requests move to it at once."""
+    for name, attribute, absent in (
+        ("analysis", "analysis", NO_ANALYSIS),
+        ("warmUp", "warm_up", NO_WARM_UP),
+    ):
+        yield Rule(
+            on=Rollout,
+            field=name,
+            reason="FieldConflict",
+            message="with the strategy Immediate nothing is judged, so it would have no effect; "
+            f"set strategy to Canary or take {name} out",
+            cel=f"!has(self.{name}) || "
+            f"(has(self.strategy) ? self.strategy : '{defaults.STRATEGY}') != 'Immediate'",
+            holds=_is_judged_or_absent(attribute, absent),
+        )
+
+
+def _is_judged_or_absent(attribute: str, absent: object) -> Callable[[Any], bool]:
+    return lambda it: it.strategy is not Strategy.IMMEDIATE or getattr(it, attribute) is absent
+
+
 def _analysis_rules() -> Iterable[Rule]:
     for name, attribute in (("falseAbort", "false_abort"), ("falsePass", "false_pass")):
         yield Rule(
@@ -355,6 +379,7 @@ RULES: Final = (
     *_contract_rules(),
     *_autoscaling_rules(),
     *_step_rules(),
+    *_evidence_rules(),
     *_analysis_rules(),
 )
 
