@@ -158,3 +158,60 @@ def test_whoever_watches_approves_pauses_and_ends_it(user: Terminal, tmp_path: P
     user.wait("watched", is_promoted(story.old))
     told = user.run("history", "watched").out.splitlines()
     assert [line.split()[1] for line in told] == ["OUTCOME", "Promoted", "Aborted", "Promoted"]
+
+
+def test_what_was_promoted_is_rolled_back_without_a_failed_request(
+    user: Terminal, tmp_path: Path
+) -> None:
+    brief = {"percent": 50, "until": "Duration", "minSeconds": 0, "maxSeconds": 2}
+    rollout = {
+        "strategy": "Canary",
+        "warmUp": FEW,
+        "scaleDownDelaySeconds": 1,
+        "steps": [{"type": "Weight", "weight": brief}],
+    }
+    story = Story(user, "back", models.of_countries(tmp_path / "a", FOUR), rollout)
+    said = user.run("rollback", "back")
+    assert (said.code, "served before is kept" in said.text) == (1, True)
+
+    newer = models.of_countries(tmp_path / "b", FOUR + " SE")
+    with story.load(ORDINARY, per_second=20) as load:
+        story.ask(newer)
+        user.wait("back", is_promoted(story.old))
+        # Its pods are gone, and it is still there.
+        user.wait("back", lambda found: pods_of(found, story.old) == 0)
+        said = user.run("rollback", "back")
+        assert (said.code, f"rollback to revision {story.old[:4]}" in said.out) == (0, True)
+        found = story.wait_for_state("RolledBack")
+        load.wait_for(20)
+        # Whoever applies the same again changes nothing.
+        story.ask(newer)
+        again = user.wait("back", has_reason("RolledBack"))
+        assert user.run("retry", "back").code == 0
+        user.wait("back", is_promoted(story.old))
+        load.wait_for(20)
+    assert load.failed == []
+    for status in (found["status"], again["status"]):
+        assert status["stableRevision"] == story.old
+        assert len(status["rejectedDigests"]) == 1
+    for kind in ("Ready", "UpToDate"):
+        assert (condition(found, kind)["status"], condition(found, kind)["reason"]) == (
+            "False",
+            "RolledBack",
+        )
+    assert condition(found, "Available")["status"] == "True"
+    told = user.run("history", "back").out.splitlines()
+    assert [line.split()[1] for line in told] == [
+        "OUTCOME",
+        "Promoted",
+        "FastPromoted",
+        "Promoted",
+        "Promoted",
+    ]
+
+
+def pods_of(found: dict[str, Any], revision: str) -> int:
+    """Pods that a revision has or wants; -1: it is gone."""
+    rows = {row["hash"]: row for row in found["status"].get("revisions", [])}
+    row = rows.get(revision)
+    return -1 if row is None else max(row.get("ready", 0), row.get("desired", 0))

@@ -239,6 +239,26 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         rollout(analysis={"metrics": [{"name": "a", "type": "Agreement", **METRICS["Agreement"]}]}),
         "put a Shadow step into steps",
     ),
+    "analysis with Immediate": (
+        rollout(strategy="Immediate", analysis={"falseAbort": "0.02"}),
+        "nothing is judged",
+    ),
+    "empty analysis with Immediate": (
+        rollout(strategy="Immediate", analysis={}),
+        "nothing is judged",
+    ),
+    "analysis with the default strategy": (
+        document({"rollout": {"analysis": {"onInconclusive": "Pause"}}}),
+        "nothing is judged",
+    ),
+    "guardrails with Immediate": (
+        rollout(strategy="Immediate", analysis={"guardrails": {"errorRate": "0.1"}}),
+        "nothing is judged",
+    ),
+    "warm-up with Immediate": (
+        rollout(strategy="Immediate", warmUp={"seconds": 5}),
+        "nothing is judged",
+    ),
     "bound of zero": (rollout(analysis={"falseAbort": "0"}), "decides nothing"),
     "bound of one": (rollout(analysis={"falsePass": "1.0"}), "decides nothing"),
     "tolerated above the ceiling": (

@@ -63,8 +63,8 @@ class WriteFailedError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
     """What a model does: `fails` names the step that fails and `report` what it reports (None: it
-    dies without a word, with `exit`); `pod` is ready | crash | silent. Of its requests the shares
-    `errors`, `slow` and `violations` are bad; `mute` pods do not tell."""
+    dies without a word, with `exit`); `pod` is ready | crash | silent | unplaced | unpulled. Of its
+    requests the shares `errors`, `slow` and `violations` are bad; `mute` pods do not tell."""
 
     digest: str = "sha256:" + "a" * 64
     fails: str | None = None
@@ -526,6 +526,25 @@ class Cluster:
         return next(found, Behaviour(digest=digest))
 
     def _step_pod(self, pod: Json, behaviour: Behaviour) -> None:
+        if behaviour.pod == "unplaced":
+            pod["status"] = {
+                "phase": "Pending",
+                "conditions": [
+                    {"type": "PodScheduled", "status": "False", "message": "0/3 nodes fit."}
+                ],
+            }
+            return
+        if behaviour.pod == "unpulled":
+            ended = {"exitCode": 1, "message": "no such artifact"}
+            pull = {"name": "pull", "restartCount": 5, "lastState": {"terminated": ended}}
+            waits = {"name": "serve", "state": {"waiting": {"reason": "PodInitializing"}}}
+            pod["status"] = {
+                "phase": "Pending",
+                "initContainerStatuses": [pull],
+                "containerStatuses": [waits],
+            }
+            return
+        pod["status"].pop("initContainerStatuses", None)
         container: Json = {"name": "serve", "ready": behaviour.pod == "ready", "restartCount": 0}
         if behaviour.pod == "crash":
             before = pod["status"].get("containerStatuses", [{"restartCount": -1}])[0]

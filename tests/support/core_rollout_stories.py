@@ -217,6 +217,16 @@ def tell_blue_green() -> None:
     life.write("63-switch-back", "It does badly: all goes back.", when=reaches("Aborting"))
 
 
+def tell_rollback() -> None:
+    life = begin()
+    life.write(None, "", when=reaches("Stable"))
+    life.world.command("rollback")
+    life.write("71-rollback", "Somebody brings the former one back.", when=answers("rollback"))
+    life.write("72-returned", "All requests go to it.", when=reaches("RolledBack"))
+    life.world.command("retry")
+    life.write("73-retry", "Somebody tries the newer one again.", when=answers("retry"))
+
+
 def list_lives() -> Iterator[Callable[[], None]]:
     yield from (
         tell_good_one,
@@ -227,6 +237,7 @@ def list_lives() -> Iterator[Callable[[], None]]:
         tell_dead_pods,
         tell_shadow,
         tell_blue_green,
+        tell_rollback,
     )
 
 

@@ -76,7 +76,12 @@ def behave(cluster: Cluster, uri: str, **how: Any) -> None:
 
 
 def command(
-    cluster: Cluster, verb: str, *, given_id: str = "", revision: str | None = None
+    cluster: Cluster,
+    verb: str,
+    *,
+    given_id: str = "",
+    revision: str | None = None,
+    target: str = "",
 ) -> None:
     """Give a command to the revision on its way, as the CLI does."""
     asked = cluster.objects["ModelDeployment", NAME]
@@ -88,6 +93,7 @@ def command(
         uid=asked["metadata"]["uid"],
         expires=cluster.now + timedelta(seconds=60),
         by="ann",
+        target=target,
     )
     asked["metadata"].setdefault("annotations", {}).update(render_command(given))
 

@@ -102,10 +102,11 @@ class Watched:
         """Give a command as the terminal does. The id."""
         self.commands += 1
         metadata = self.cluster.objects[("ModelDeployment", NAME)]["metadata"]
+        seen = self.stable if verb == Verb.ROLLBACK else self.asked_revision()
         command = Command(
             id=f"command-{self.commands}",
             verb=verb,
-            revision=self.canary or self.asked_revision() or "",
+            revision=self.canary or seen or "",
             uid=metadata["uid"],
             expires=self.cluster.now + timedelta(seconds=240),
             by="somebody",
@@ -119,6 +120,11 @@ class Watched:
         behaviour = self.cluster.behaviours[self.spec["model"]["uri"]]
         rows = self.status.get("revisions", [])
         return next((r["hash"] for r in rows if r.get("model") == behaviour.digest), None)
+
+    def list_former(self) -> list[str]:
+        """The revisions that may come back, the latest first, as the status lists them."""
+        rows = [row for row in self.status.get("revisions", []) if row.get("servedUntil")]
+        return [row["hash"] for row in sorted(rows, key=lambda row: row["servedUntil"])[::-1]]
 
     def lose_status(self) -> None:
         self.cluster.objects[("ModelDeployment", NAME)].pop("status", None)

@@ -195,6 +195,7 @@ def _conclude(world: World, outcome: Outcome, *, refusal: Refusal | None) -> Pla
             retired_at={
                 revision: retirement.retired_at for revision, retirement in outcome.retired.items()
             },
+            served_until=outcome.served,
             addresses=_find_addresses(world, outcome),
             replicas=outcome.replicas,
             autoscaled=outcome.autoscaled,
@@ -294,7 +295,12 @@ def _decide_verdicts(
 
 def _explain_rejection(rollout: Rollout | None, *, asked: Snapshot | None) -> Finding | None:
     """Why what is asked for is not tried: how it ended, or that it did."""
-    if rollout is None or not rollout.course.is_rejected or asked is None:
+    if rollout is None or asked is None:
+        return None
+    course = rollout.course
+    # In the very pass in which a rollback arrives.
+    is_taken_back = course.takes_back and rollout.conclusion.canary is None
+    if not course.is_rejected and not is_taken_back:
         return None
     status = rollout.conclusion.rollout
     if status.reason is not None and status.message is not None:
@@ -308,6 +314,8 @@ def _describe_rollout(rollout: Rollout | None) -> Finding | None:
     if rollout is None or rollout.course.candidate is None:
         return None
     status, candidate = rollout.conclusion.rollout, rollout.course.candidate[:_SHOWN]
+    if rollout.course.target is not None and status.message is not None:
+        return Finding(reason="RollingBack", message=status.message)
     if status.paused is not None:
         message = status.message or say(status.paused, revision=candidate)
         return Finding(reason=status.paused, message=message)

@@ -180,6 +180,41 @@ class Rollouts(RuleBasedStateMachine):
         self.world.go()
         assert self.world.status["lastCommand"]["id"] == given
 
+    @rule(is_named=st.booleans(), ticks=st.sampled_from([0, 1, 2, 12]))
+    def rollback(self, is_named: bool, ticks: int) -> None:
+        world, former = self.world, self.world.list_former()
+        if not former:
+            return
+        target = former[-1] if is_named else ""
+        given = world.command(Verb.ROLLBACK, target=target[:6])
+        world.go()
+        assert world.status["lastCommand"]["id"] == given
+        world.live(2 * ticks)
+
+    @rule(index=st.sampled_from([0, 1, 2, 3]), loses_status=st.booleans())
+    def rollback_with_a_lost_write(self, index: int, loses_status: bool) -> None:
+        """What was taken does happen, whatever is lost; and nothing goes forward by itself."""
+        world = self.world
+        before, was = world.see().digests.get(world.stable or ""), world.stable
+        former = [one for one in world.list_former() if world.see().digests[one] != before]
+        if world.canary is not None or not former or was is None:
+            return
+        given = world.command(Verb.ROLLBACK, target=former[0])
+        world.go(fail_at=index)
+        world.go()
+        if world.status["lastCommand"] != {"id": given} | world.status["lastCommand"]:
+            return
+        if world.answer[0] != "Accepted":
+            return
+        if loses_status:
+            self.status_is_lost()
+        name = world.name_of(former[0])
+        assert name is not None
+        world.change(name, pod="ready")
+        world.live(16)
+        assert world.stable == former[0], world.states[-6:]
+        assert before in world.rejected or was in world.rejected
+
     @rule(
         verb=st.sampled_from(list(Verb)),
         fault=st.sampled_from(
@@ -322,6 +357,14 @@ class Rollouts(RuleBasedStateMachine):
             world.live(2)
             world.cluster.wait(30)
         child = f"{NAME}-r{world.stable}"
+        kept = world.cluster.names("Deployment") - {child}
+        assert kept == {f"{NAME}-r{revision}" for revision in world.list_former()}
+        assert len(kept) <= 3
+        pods = {pod for pod in world.cluster.names("Pod") if f"{NAME}-r" in pod}
+        assert {pod.rsplit("-", 1)[0] for pod in pods} == {child}
+        world.cluster.wait(90_000)
+        for _ in range(6):
+            world.live(2)
         assert world.cluster.names("Deployment") == {child}
         assert world.cluster.names("Service") == {NAME, child}
         assert set(world.see().route) == {world.stable}

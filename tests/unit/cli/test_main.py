@@ -15,7 +15,8 @@ from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
 
 VERBS = {
     "up", "down", "kubeconfig", "apply", "get", "describe", "delete", "logs", "predict", "convert",
-    "check", "push", "version", "promote", "abort", "pause", "resume", "retry", "history", "diff",
+    "check", "push", "version", "promote", "abort", "pause", "resume", "retry", "rollback",
+    "history", "diff",
 }  # fmt: skip
 HEAVY = {"httpx", "yaml", "rich", "kubernetes", "starlette", "psutil", "msgspec", "asyncio"}
 

@@ -83,6 +83,87 @@ def test_a_retry_means_what_the_spec_asks_for(
     assert annotations["slipway.dev/command-revision"] == ""
 
 
+def keep_former(server: fake.FakeServer) -> None:
+    """`3b5d…` served before `7c1f…`, and no rollout is running."""
+    item = fake.serving(fake.model("penguins"))
+    row = {"hash": "3b5d33cc44", "role": "Previous", "servedUntil": "2026-01-02T03:04:05Z"}
+    item["status"]["revisions"] = [*item["status"].get("revisions", []), row]
+    server.put("modeldeployments", item)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        (["penguins"], ""),
+        (["penguins", "3b5d"], "3b5d"),
+        (["md/penguins", "3b5d"], "3b5d"),
+        (["modeldeployment", "penguins"], ""),
+        (["md", "penguins", "3b5d"], "3b5d"),
+    ],
+    ids=" ".join,
+)
+def test_a_rollback_names_what_serves_and_what_is_to_come_back(
+    *,
+    server: fake.FakeServer,
+    monkeypatch: Patch,
+    capsys: Capture,
+    arguments: list[str],
+    target: str,
+) -> None:
+    keep_former(server)
+    stable = server.objects["modeldeployments", "default", "penguins"]["status"]["stableRevision"]
+    server.story = [fake.answer_command("Accepted", "rollback to revision 3b5d.")]
+    assert fake.run(server, monkeypatch, "rollback", *arguments) == 0
+    assert capsys.readouterr().out == (
+        "modeldeployment.slipway.dev/penguins rolled back in the fake: rollback to revision 3b5d.\n"
+    )
+    (patch,) = patches(server)
+    given = read_command(json.loads(patch.content))
+    assert given is not None
+    assert (given.verb, given.revision, given.target) == ("rollback", stable, target)
+
+
+@pytest.mark.parametrize(("state", "seen"), [(None, "9e02bb22cc"), ("Aborting", "7c1f00aa11")])
+def test_a_rollback_of_a_rollout_names_what_is_on_its_way(
+    server: fake.FakeServer, monkeypatch: Patch, state: str | None, seen: str
+) -> None:
+    if state is not None:
+        item = fake.rolling(fake.model("penguins"), state)
+        row = {"hash": "3b5d33cc44", "role": "Previous", "servedUntil": "2026-01-02T03:04:05Z"}
+        item["status"]["revisions"] = [row]
+        server.put("modeldeployments", item)
+    server.story = [fake.answer_command("Accepted", "")]
+    assert fake.run(server, monkeypatch, "rollback", "penguins") == 0
+    given = read_command(json.loads(patches(server)[0].content))
+    assert given is not None
+    assert given.revision == seen
+
+
+def test_without_one_that_served_before_there_is_nothing_to_go_back_to(
+    monkeypatch: Patch, capsys: Capture
+) -> None:
+    server = fake.FakeServer()
+    item = fake.serving(fake.model("penguins"))
+    server.put("modeldeployments", item)
+    assert fake.run(server, monkeypatch, "rollback", "penguins") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert 'no revision of modeldeployment "penguins" that served before is kept' in said
+    assert "spec.rollout.rollbackWindow" in said
+    assert patches(server) == []
+    # Where the last change was not looked at yet the operator knows.
+    server.put("modeldeployments", fake.put_generation(item, 2))
+    server.story = [fake.answer_command("Refused", "Nothing serves yet.")]
+    assert fake.run(server, monkeypatch, "rollback", "penguins") == 1
+    assert len(patches(server)) == 1
+
+
+def test_a_rollback_takes_one_revision(
+    server: fake.FakeServer, monkeypatch: Patch, capsys: Capture
+) -> None:
+    assert fake.run(server, monkeypatch, "rollback", "penguins", "3b5d", "7c1f") == 2
+    assert 'Too many words: "7c1f".' in capsys.readouterr().err
+
+
 def test_what_the_operator_refuses_is_exit_code_1(
     server: fake.FakeServer, monkeypatch: Patch, capsys: Capture
 ) -> None:
@@ -179,6 +260,8 @@ def test_wrong_names(server: fake.FakeServer, monkeypatch: Patch, capsys: Captur
         ("abort", "every request goes to the stable revision again, at once"),
         ("abort", "not tried again"),
         ("pause", "one that does badly is still rolled back"),
+        ("rollback", "at once and without analysis"),
+        ("rollback", "While a rollout is running and no revision is named"),
     ],
 )
 def test_help_says_what_it_does(capsys: Capture, verb: str, words: str, monkeypatch: Patch) -> None:

@@ -11,7 +11,7 @@ from slipway_operator.api.status import Report, Status
 from slipway_operator.api.status_rollout import Command as Answer
 from slipway_operator.api.status_rollout import RolloutState, RolloutStatus, Weights
 from slipway_operator.api.vocabulary import Unpickle
-from slipway_operator.decide.rollout.hearing import hear
+from slipway_operator.decide.rollout.hearing import Heard, Hearer, hear
 from slipway_operator.state.command import Command, Verb, read_command, render_command
 from slipway_operator.state.revision import BuildResult, Snapshot
 
@@ -73,15 +73,24 @@ def listen(
     is_paused_by_spec: bool = False,
     **given: Any,
 ) -> tuple[Verb | None, Answer | None]:
-    return hear(
+    heard = hear(
         Command(**(GIVEN | given)),
-        before=before,
-        last_id=last_id,
-        asked=asked,
-        is_paused_by_spec=is_paused_by_spec,
-        uid="md-1",
-        now=NOW,
+        place(before, last_id=last_id, asked=asked, is_paused_by_spec=is_paused_by_spec),
     )
+    return heard.verb, heard.answer
+
+
+def place(before: Status = RUNNING, **more: Any) -> Hearer:
+    """What a command is held against."""
+    rest = {
+        "stable": before.stable_revision,
+        "last_id": None,
+        "asked": None,
+        "former": (),
+        "known": (STABLE, CANARY),
+        "is_paused_by_spec": False,
+    }
+    return Hearer(before=before, uid="md-1", now=NOW, **(rest | more))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +99,7 @@ def listen(
         pytest.param(
             {"verb": "stop"},
             'There is no command "stop". Use one of: '
-            "promote, promote-full, abort, pause, resume, retry.",
+            "promote, promote-full, abort, pause, resume, retry, rollback.",
             id="an unknown verb",
         ),
         pytest.param(
@@ -268,16 +277,7 @@ def test_with_the_status_lost_the_id_of_the_route_counts() -> None:
 def test_without_a_command_the_answer_to_the_last_one_is_kept() -> None:
     answer = Answer(id="c0", result="Accepted")
     before = msgspec.structs.replace(RUNNING, last_command=answer)
-    heard = hear(
-        None,
-        before=before,
-        last_id=None,
-        asked=None,
-        is_paused_by_spec=False,
-        uid="md-1",
-        now=NOW,
-    )
-    assert heard == (None, answer)
+    assert hear(None, place(before)) == Heard(answer=answer)
 
 
 def test_what_is_rendered_is_read() -> None:

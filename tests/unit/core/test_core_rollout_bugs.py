@@ -96,15 +96,15 @@ def supersede_while_it_has_traffic() -> None:
 
 @bug("argo-rollouts#2050", "argo-rollouts#1731", "flagger#1202")
 def old_pods_stay_until_new_ones_answer() -> None:
-    """The new pods are slow or missing: the old ones keep every request, for hours if need be."""
-    world = begin(new={"pod": "silent"})
+    """The new pods find no place: the old ones keep every request, for hours if need be."""
+    world = begin(new={"pod": "unplaced"})
     world.ask(NEW, replicas=2)
     for _ in range(20):
         world.live(4)
         world.cluster.wait(600)
         assert world.weigh(NEW) == 0
         assert ready_pods(world, OLD) == 2
-    assert world.cluster.condition(NAME, "UpToDate")[:2] == ("False", "ReplicasUnavailable")
+    assert world.cluster.condition(NAME, "UpToDate")[:2] == ("False", "Unschedulable")
     world.change(NEW, pod="ready")
     world.live(200, until="Draining")
     assert world.name_of(world.stable) == NEW

@@ -13,6 +13,7 @@ from core_rollouts import (
     begin,
     behave,
     command,
+    count_pods,
     find_revision,
     live,
     live_until,
@@ -125,6 +126,34 @@ def test_what_is_rejected_in_a_queue_is_not_begun() -> None:
     live(cluster, 200)
     assert stable_uri(cluster) == OTHER
     assert look(cluster)[0] == "RolledBack"
+
+
+def test_one_that_was_aborted_stays_its_time_whatever_is_asked_for_meanwhile() -> None:
+    rollout = LONG | {"abortScaleDownDelaySeconds": 200}
+    cluster = begin(rollout=rollout)
+    live_until(cluster, "Observing", "30")
+    command(cluster, "abort")
+    live_until(cluster, "RolledBack")
+    ask(cluster, OTHER, rollout)
+    live(cluster, 160)
+    assert count_pods(cluster, NEW) == 1
+    live(cluster, 60)
+    assert count_pods(cluster, NEW) == 0
+
+
+def test_a_try_that_is_tried_again_before_it_is_out_has_ended_all_the_same() -> None:
+    cluster = begin(rollout=LONG)
+    live_until(cluster, "Observing", "30")
+    command(cluster, "abort")
+    live_until(cluster, "Aborting")
+    command(cluster, "retry", revision="")
+    live_until(cluster, "Observing", "30")
+    assert list_outcomes(cluster) == [("Aborted", "RolloutAborted")]
+    ask(cluster, OLD, LONG)
+    live_until(cluster, "Aborting")
+    ask(cluster, NEW, LONG)
+    live_until(cluster, "Observing", "30")
+    assert list_outcomes(cluster) == [("RolledBack", ""), ("Aborted", "RolloutAborted")]
 
 
 def test_back_to_the_former_model_everything_is_at_once() -> None:

@@ -248,7 +248,62 @@ def test_a_crash_loop_of_pods_that_had_requests_ends_it(guarded: bool, end: str)
     assert cluster.condition(NAME, "Ready")[1] == "CrashLoop"
 
 
-def test_pods_that_never_were_ready_are_no_failed_rollout() -> None:
+@pytest.mark.parametrize(
+    ("pod", "reason"), [("crash", "CrashLoop"), ("silent", "ReplicasUnavailable")]
+)
+def test_pods_that_ran_and_never_became_ready_end_it_at_the_deadline(pod: str, reason: str) -> None:
+    rollout = {"progressDeadlineSeconds": 120, "abortScaleDownDelaySeconds": 100}
+    cluster = begin(new=Behaviour(digest=DIGESTS[NEW], pod=pod), rollout=rollout)
+    live_until(cluster, "Preparing")
+    live(cluster, 110)
+    assert look(cluster) == ("Preparing", "0")
+    plan = cluster.reconcile(NAME)
+    assert plan.requeue_after_seconds is not None
+    assert 0 < plan.requeue_after_seconds <= 20
+    live(cluster, 20)
+    status = cluster.status(NAME)
+    assert look(cluster)[0] == "RolledBack"
+    assert stable_uri(cluster) == OLD
+    assert status["rejectedDigests"] == [DIGESTS[NEW]]
+    assert (status["history"][0]["outcome"], status["history"][0]["reason"]) == ("Aborted", reason)
+    assert cluster.condition(NAME, "Ready")[:2] == ("False", reason)
+    # They stay to be looked at, and the same model is not tried again by an edit.
+    live(cluster, 80)
+    assert count_pods(cluster, NEW) == 1
+    ask(cluster, NEW, rollout, serving={"timeoutSeconds": 5})
+    behave(cluster, NEW)
+    live(cluster, 40)
+    assert look(cluster)[0] == "RolledBack"
+    command(cluster, "retry", revision="")
+    live_until(cluster, "Observing", "5")
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason"), [("unplaced", "Unschedulable"), ("unpulled", "CrashLoop")]
+)
+def test_what_keeps_pods_from_running_is_no_fault_of_the_model(pod: str, reason: str) -> None:
+    cluster = begin(
+        new=Behaviour(digest=DIGESTS[NEW], pod=pod), rollout={"progressDeadlineSeconds": 60}
+    )
+    live(cluster, 200)
+    assert look(cluster) == ("Preparing", "0")
+    assert cluster.condition(NAME, "Ready")[:2] == ("False", reason)
+    assert "rejectedDigests" not in cluster.status(NAME)
+    behave(cluster, NEW)
+    live_until(cluster, "Observing", "5")
+
+
+def test_without_steps_pods_that_never_become_ready_are_told_and_waited_for() -> None:
+    rollout = {"strategy": "Immediate", "progressDeadlineSeconds": 60}
+    cluster = begin(new=Behaviour(digest=DIGESTS[NEW], pod="silent"), rollout=rollout)
+    live(cluster, 200)
+    assert cluster.condition(NAME, "Ready")[:2] == ("False", "ReplicasUnavailable")
+    behave(cluster, NEW)
+    live(cluster, 20)
+    assert stable_uri(cluster) == NEW
+
+
+def test_pods_that_are_not_ready_yet_are_no_failed_rollout() -> None:
     cluster = begin(new=Behaviour(digest=DIGESTS[NEW], pod="crash"))
     live(cluster, 60)
     assert look(cluster) == ("Preparing", "0")

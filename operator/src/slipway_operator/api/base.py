@@ -1,5 +1,6 @@
 """What every Struct of the spec is made of, and what a rule over such a Struct is."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,3 +41,26 @@ class Rule:
         if self.field and not self.field.startswith("metadata"):
             entry["fieldPath"] = f".{self.field}"
         return entry
+
+
+def union_rule(on: type, members: dict[str, str]) -> Rule:
+    """Exactly the member that `type` names: `members` gives the JSON name of each type's member."""
+    fields = [
+        (word, name, re.sub("[A-Z]", lambda m: "_" + m[0].lower(), name))
+        for word, name in members.items()
+    ]
+    return Rule(
+        on=on,
+        field="type",
+        reason="FieldConflict",
+        message="type needs exactly the member of its name beside it ("
+        + ", ".join(f"{word}: {name}" for word, name in members.items())
+        + "); add that one and take the others out",
+        cel=" && ".join(
+            f"(self.type == '{word}') == has(self.{name})" for word, name in members.items()
+        ),
+        holds=lambda it: all(
+            (it.type == word) == (getattr(it, attribute) is not None)
+            for word, _, attribute in fields
+        ),
+    )

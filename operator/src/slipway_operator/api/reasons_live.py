@@ -228,6 +228,12 @@ ROLLOUT_ROWS: Final = (
         "Mend the model or the spec and apply again.",
     ),
     (
+        "RollingBack",
+        "Normal",
+        "Revision {revision} is on its way back, in place of {former}.",
+        "Nothing; `slipway abort` leaves it as it was.",
+    ),
+    (
         "RevisionRejected",
         "Warning",
         "Model {digest} was rolled back before and is not tried again.",

@@ -2,16 +2,16 @@
 
 `validation` applies them to a resolved spec; `crd` writes them into the CRD, so that an API server
 refuses the same documents with nothing of ours running. A rule sees only its own Struct (the root
-also the name), which keeps its cost small. Rules over URIs stand in `rules_uri`.
+also the name), which keeps its cost small. Rules over URIs stand in `rules_uri`, those over
+rollouts in `rules_rollout`.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from slipway_operator.api import defaults, rules_uri
-from slipway_operator.api.base import Rule
+from slipway_operator.api import defaults, rules_rollout, rules_uri
+from slipway_operator.api.base import Rule, union_rule
 from slipway_operator.api.quantity import read_quantity
 from slipway_operator.api.spec import (
     Autoscaling,
@@ -26,24 +26,12 @@ from slipway_operator.api.spec import (
     Traffic,
 )
 from slipway_operator.api.spec_pod import PodTemplate
-from slipway_operator.api.spec_rollout import (
-    Analysis,
-    ErrorRate,
-    Metric,
-    Rollout,
-    ShadowStep,
-    Step,
-    WeightStep,
-)
 from slipway_operator.api.vocabulary import (
     ContractRuleName,
     DependencyType,
     Format,
-    MetricType,
     Policy,
     Runtime,
-    StepType,
-    Strategy,
 )
 
 NAME_LIMIT: Final = 45  # leaves room for `-rHASH10` and the pods' own suffixes within 63 characters
@@ -260,136 +248,6 @@ def _autoscaling_rules() -> Iterable[Rule]:
     )
 
 
-def _union_rule(on: type, members: dict[str, str]) -> Rule:
-    """Exactly the member that `type` names: `members` gives the JSON name of each type's member."""
-    fields = [
-        (word, name, re.sub("[A-Z]", lambda m: "_" + m[0].lower(), name))
-        for word, name in members.items()
-    ]
-    return Rule(
-        on=on,
-        field="type",
-        reason="FieldConflict",
-        message="type needs exactly the member of its name beside it ("
-        + ", ".join(f"{word}: {name}" for word, name in members.items())
-        + "); add that one and take the others out",
-        cel=" && ".join(
-            f"(self.type == '{word}') == has(self.{name})" for word, name in members.items()
-        ),
-        holds=lambda it: all(
-            (it.type == word) == (getattr(it, attribute) is not None)
-            for word, _, attribute in fields
-        ),
-    )
-
-
-def _step_rules() -> Iterable[Rule]:
-    for on in (WeightStep, ShadowStep):
-        yield Rule(
-            on=on,
-            field="percent",
-            reason="ValueInvalid",
-            message="a share starts at 0.01 %; raise it or take the step out",
-            cel="type(self.percent) == int || double(self.percent) >= 0.01",
-            holds=lambda step: Decimal(step.percent) >= Decimal("0.01"),
-        )
-        yield Rule(
-            on=on,
-            field="minSeconds",
-            reason="FieldConflict",
-            message="minSeconds must not be more than maxSeconds "
-            f"(absent: {defaults.STEP_MIN_SECONDS} and {defaults.STEP_MAX_SECONDS})",
-            cel=f"(has(self.minSeconds) ? self.minSeconds : {defaults.STEP_MIN_SECONDS}) <= "
-            f"(has(self.maxSeconds) ? self.maxSeconds : {defaults.STEP_MAX_SECONDS})",
-            holds=lambda step: step.min_seconds <= step.max_seconds,
-            beside=("maxSeconds",),
-        )
-    yield _union_rule(Step, {StepType.WEIGHT: "weight", StepType.SHADOW: "shadow"})
-    yield Rule(
-        on=Rollout,
-        field="steps",
-        reason="FieldConflict",
-        message="Immediate has no steps; change the strategy or take the steps out",
-        cel="!has(self.steps) || self.steps.size() == 0 || "
-        f"(has(self.strategy) ? self.strategy : '{defaults.STRATEGY}') != 'Immediate'",
-        holds=lambda it: not it.steps or it.strategy is not Strategy.IMMEDIATE,
-    )
-    yield Rule(
-        on=Rollout,
-        field="steps",
-        reason="FieldConflict",
-        message="BlueGreen moves all requests at once, after its steps; take the Weight steps out "
-        "or use Canary",
-        cel="!has(self.steps) || !has(self.strategy) || self.strategy != 'BlueGreen' || "
-        "!self.steps.exists(s, s.type == 'Weight')",
-        holds=lambda it: (
-            it.strategy is not Strategy.BLUE_GREEN
-            or all(step.type is not StepType.WEIGHT for step in it.steps)
-        ),
-    )
-    yield Rule(
-        on=Rollout,
-        field="steps",
-        reason="FieldConflict",
-        message="Shadow steps come before the first Weight step: what answers users is compared by "
-        "its answers; move them up",
-        cel="!has(self.steps) || !self.steps.exists(s, s.type == 'Weight') || "
-        "self.steps.map(s, s.type).lastIndexOf('Shadow') < "
-        "self.steps.map(s, s.type).indexOf('Weight')",
-        holds=_shadows_come_first,
-    )
-
-
-def _shadows_come_first(rollout: Any) -> bool:
-    types = [step.type for step in rollout.steps]
-    if StepType.WEIGHT not in types:
-        return True
-    return StepType.SHADOW not in types[types.index(StepType.WEIGHT) :]
-
-
-def _analysis_rules() -> Iterable[Rule]:
-    for name, attribute in (("falseAbort", "false_abort"), ("falsePass", "false_pass")):
-        yield Rule(
-            on=Analysis,
-            field=name,
-            reason="ValueInvalid",
-            message='a bound of 0 or 1 decides nothing; choose one between, such as "0.01"',
-            cel=f"!has(self.{name}) || (double(self.{name}) > 0.0 && double(self.{name}) < 1.0)",
-            holds=_between_zero_and_one(attribute),
-        )
-    yield Rule(
-        on=ErrorRate,
-        field="tolerated",
-        reason="FieldConflict",
-        message="tolerated must not be more than ceiling; lower it or raise the ceiling",
-        cel="!has(self.ceiling) || double(self.tolerated) <= double(self.ceiling)",
-        holds=lambda it: it.ceiling is None or Decimal(it.tolerated) <= Decimal(it.ceiling),
-        beside=("ceiling",),
-    )
-    yield Rule(
-        on=Rollout,
-        field="analysis.metrics",
-        reason="FieldConflict",
-        message="Agreement compares the answers to copied requests; put a Shadow step into steps "
-        "or take the metric out",
-        cel="!has(self.analysis) || !has(self.analysis.metrics) || "
-        "!self.analysis.metrics.exists(m, m.type == 'Agreement') || "
-        "(has(self.strategy) && self.strategy == 'Shadow') || "
-        "(has(self.steps) && self.steps.exists(s, s.type == 'Shadow'))",
-        holds=lambda it: (
-            all(metric.type is not MetricType.AGREEMENT for metric in it.analysis.metrics)
-            or it.strategy is Strategy.SHADOW
-            or any(step.type is StepType.SHADOW for step in it.steps)
-        ),
-    )
-    yield _union_rule(Metric, {word: word[0].lower() + word[1:] for word in MetricType})
-    yield _union_rule(Dependency, {DependencyType.SQL: "sql"})
-
-
-def _between_zero_and_one(attribute: str) -> Callable[[Any], bool]:
-    return lambda it: 0 < Decimal(getattr(it, attribute)) < 1
-
-
 RULES: Final = (
     *_name_rules(),
     *_spec_rules(),
@@ -398,8 +256,8 @@ RULES: Final = (
     *_pod_rules(),
     *_contract_rules(),
     *_autoscaling_rules(),
-    *_step_rules(),
-    *_analysis_rules(),
+    *rules_rollout.rollout_rules(),
+    union_rule(Dependency, {DependencyType.SQL: "sql"}),
 )
 
 

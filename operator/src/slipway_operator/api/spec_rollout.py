@@ -4,7 +4,7 @@ Unions carry a `type` and exactly the member it names (`validation` checks it). 
 are decimal strings, so that they hash and print as they were written.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, field
 
@@ -229,6 +229,11 @@ class Analysis(Spec, frozen=True, kw_only=True):
     guardrails: Annotated[Guardrails, doc("What aborts at once.")] = Guardrails()
 
 
+# These very ones where a spec says nothing of it; what it says is another one, even if equal.
+NO_WARM_UP: Final = WarmUp()
+NO_ANALYSIS: Final = Analysis()
+
+
 class Rollout(Spec, frozen=True, kw_only=True):
     strategy: Annotated[
         Strategy,
@@ -269,5 +274,5 @@ class Rollout(Spec, frozen=True, kw_only=True):
     on_new_revision: Annotated[
         OnNewRevision, doc("What a newer revision does to a running rollout.")
     ] = OnNewRevision.SUPERSEDE
-    warm_up: Annotated[WarmUp, doc("What of a new pod is left out of the evidence.")] = WarmUp()
-    analysis: Annotated[Analysis, doc("The evidence that gates every step.")] = Analysis()
+    warm_up: Annotated[WarmUp, doc("What of a new pod is left out of the evidence.")] = NO_WARM_UP
+    analysis: Annotated[Analysis, doc("The evidence that gates every step.")] = NO_ANALYSIS

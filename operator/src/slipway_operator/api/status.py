@@ -126,6 +126,9 @@ class Revision(Part, frozen=True, kw_only=True):
     desired: Annotated[Counter, doc("Pods that are wanted.")] = 0
     verified_at: Annotated[Time | None, doc("When it first answered through the gateway.")] = None
     retired_at: Annotated[Time | None, doc("Since when no request goes to it.")] = None
+    served_until: Annotated[
+        Time | None, doc("When another one took its place: until then it answered all requests.")
+    ] = None
 
 
 class Fault(Part, frozen=True, kw_only=True):

@@ -87,6 +87,7 @@ class RolloutStatus(Part, frozen=True, kw_only=True):
     reason: Annotated[Short | None, doc("Why it stands or ended where it did.")] = None
     message: Annotated[Words | None, doc("The same as a sentence.")] = None
     outcome: Annotated[Outcome | None, doc("How the last rollout ended.")] = None
+    target: Annotated[Short | None, doc("Revision that a rollback brings back.")] = None
 
 
 class Counts(Part, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Final
 
 from slipway_operator.cli.client import Client, Object
 from slipway_operator.cli.errors import NOT_FOUND, TIMEOUT, USAGE, CliError
-from slipway_operator.cli.kinds import MODEL_DEPLOYMENT, parse_reference
+from slipway_operator.cli.kinds import MODEL_DEPLOYMENT, find_kind, parse_reference
 from slipway_operator.cli.screen import standard_output
 from slipway_operator.decide.rollout.hearing import REFUSED
 from slipway_operator.decide.rollout.scene import ENDED
@@ -25,17 +25,23 @@ _DONE: Final = {
     Verb.PAUSE: "paused",
     Verb.RESUME: "resumed",
     Verb.RETRY: "retried",
+    Verb.ROLLBACK: "rolled back",
 }
 
 
-def command(client: Client, verb: Verb, first: str | None, second: str | None) -> None:
-    """Give it, wait for the answer and print it; CliError where it is refused."""
+def command(
+    client: Client, verb: Verb, first: str | None, second: str | None, *, target: str = ""
+) -> None:
+    """Give it, wait for the answer and print it; CliError where it is refused. `target`: the first
+    characters of the revision that a rollback brings back."""
     name = read_name(first, second)
     item = client.get(MODEL_DEPLOYMENT, namespace=client.namespace, name=name)
     _check(client, verb, item)
     status = item.get("status") or {}
     # What a retry means is what the spec asks for, and that is in no status.
     revision = "" if verb is Verb.RETRY else str(status.get("canaryRevision") or "")
+    if verb is Verb.ROLLBACK and (not revision or _find_state(status) in ENDED):
+        revision = str(status.get("stableRevision") or "")
     given = Command(
         id=str(uuid.uuid4()),
         verb=verb,
@@ -43,6 +49,7 @@ def command(client: Client, verb: Verb, first: str | None, second: str | None) -
         uid=str(item["metadata"]["uid"]),
         expires=utc_now() + timedelta(seconds=_EXPIRES_SECONDS),
         by=(client.user or "")[:_MOST_NAME] or None,
+        target=target,
     )
     client.annotate(
         MODEL_DEPLOYMENT,
@@ -70,11 +77,30 @@ def read_name(first: str | None, second: str | None) -> str:
     return name
 
 
+def read_revision(
+    first: str | None, second: str | None, third: str | None
+) -> tuple[str | None, str | None, str]:
+    """The words that name the ModelDeployment, and the revision: `[KIND[/NAME]] [NAME] [REV]`."""
+    has_kind = first is not None and "/" not in first and find_kind(first) is not None
+    if has_kind:
+        return first, second, third or ""
+    if third is not None:
+        raise CliError(
+            f'Too many words: "{third}".', todo="Give a name and a revision.", code=USAGE
+        )
+    return first, None, second or ""
+
+
+def _find_state(status: Object) -> str | None:
+    state: str | None = (status.get("rollout") or {}).get("state")
+    return state
+
+
 def _check(client: Client, verb: Verb, item: Object) -> None:
     """Refuse at once what cannot be meant, as far as the status shows it."""
     meta, status = item["metadata"], item.get("status") or {}
     is_current = status.get("observedGeneration", 0) == meta.get("generation")
-    state = (status.get("rollout") or {}).get("state")
+    state = _find_state(status)
     which = f'modeldeployment "{meta["name"]}"'
     if verb is Verb.RETRY:
         if is_current and not status.get("rejectedDigests"):
@@ -83,7 +109,17 @@ def _check(client: Client, verb: Verb, item: Object) -> None:
                 "nothing to try again."
             )
         return
-    if not status.get("canaryRevision") or state in ENDED:
+    is_running = bool(status.get("canaryRevision")) and state not in ENDED
+    if verb is Verb.ROLLBACK:
+        former = [each for each in status.get("revisions") or [] if each.get("servedUntil")]
+        if is_current and not former and not is_running:
+            raise CliError(
+                f"refused: no revision of {which} that served before is kept in {client.place}.",
+                todo="Apply a document with the model that you want; spec.rollout.rollbackWindow "
+                "says how many are kept, and for how long.",
+            )
+        return
+    if not is_running:
         todo = f"`slipway history {meta['name']}` tells how the last ones ended."
         if not is_current:
             todo = "The last change of it was not looked at yet: try again in a moment."

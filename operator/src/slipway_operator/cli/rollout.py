@@ -1,4 +1,4 @@
-"""What may be asked of a rollout: `promote`, `abort`, `pause`, `resume`, `retry`."""
+"""What may be asked of a rollout: `promote`, `abort`, `pause`, `resume`, `retry`, `rollback`."""
 
 from typing import Annotated
 
@@ -111,4 +111,38 @@ def retry(
     command(client, Verb.RETRY, first, second)
 
 
-VERBS = (promote, abort, pause, resume, retry)
+def rollback(
+    *,
+    first: KindOrName = None,
+    second: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of the object, or the revision.")
+    ] = None,
+    third: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="REVISION",
+            help="First characters of the revision to go back to, at least 4; the one that served "
+            "before if left out.",
+        ),
+    ] = None,
+    namespace: Namespace = None,
+    data: Data = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Bring a revision back that served before, at once and without analysis.
+
+    Nothing fails meanwhile: it takes over as soon as its pods are ready. The spec is left as it is;
+    what it asks for is refused until the model changes or `slipway retry` is given. While a rollout
+    is running and no revision is named, this is `slipway abort`. The target is printed.
+    """
+    from slipway_operator.cli.commanding import command, read_revision
+    from slipway_operator.cli.target import connect
+    from slipway_operator.state.command import Verb
+
+    first, second, revision = read_revision(first, second, third)
+    client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
+    command(client, Verb.ROLLBACK, first, second, target=revision)
+
+
+VERBS = (promote, abort, pause, resume, retry, rollback)

@@ -31,6 +31,7 @@ from slipway_operator.state.revision import RevisionState, Snapshot
 from slipway_operator.state.slots import LEAST, Slots
 
 SHOWN: Final = 4
+MOST_ROWS: Final = 16  # as the schema of the status has it
 EVIDENCE_SECONDS: Final = 60
 FIRST_SECONDS: Final = 10
 SERVING: Final = "Serving"
@@ -51,7 +52,8 @@ class Progress:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What the decisions came to, for the status to tell. `asked` is the snapshot asked for; None:
-    not built, or the spec is invalid. `retired_at`: since when revisions are without traffic.
+    not built, or the spec is invalid. `retired_at`: since when revisions are without traffic;
+    `served_until`: until when they answered all requests.
     `rollout`: None: nothing moves, so none begins or ends."""
 
     owner: Owner
@@ -66,6 +68,7 @@ class Account:
     rollout: Progress | None
     states: Mapping[str, RevisionState]
     retired_at: Mapping[str, datetime]
+    served_until: Mapping[str, datetime]
     addresses: Addresses | None
     replicas: int
     autoscaled: Mapping[str, int]
@@ -188,7 +191,9 @@ def _render_revisions(account: Account, *, canary: str | None) -> tuple[Revision
         for revision in hashes
     ]
     order = list(Role)
-    return tuple(sorted(rows, key=lambda row: (order.index(row.role), row.hash)))
+    # What may come back is told even where there are more than the status can hold.
+    rows.sort(key=lambda row: (order.index(row.role), row.served_until is None, row.hash))
+    return tuple(sorted(rows[:MOST_ROWS], key=lambda row: (order.index(row.role), row.hash)))
 
 
 def _render_revision(
@@ -208,6 +213,7 @@ def _render_revision(
     if verified_at is None and _weigh(account.slots, revision) > LEAST:
         verified_at = render_instant(account.now)
     retired_at = account.retired_at.get(revision)
+    served_until = account.served_until.get(revision)
     is_wanted = role is not Role.PREVIOUS
     return Revision(
         hash=revision,
@@ -221,4 +227,5 @@ def _render_revision(
         else (state.desired if state else 0),
         verified_at=verified_at,
         retired_at=render_instant(retired_at) if retired_at else None,
+        served_until=render_instant(served_until) if served_until else None,
     )

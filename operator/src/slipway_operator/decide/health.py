@@ -11,7 +11,7 @@ from typing import Final
 
 from slipway_operator.api.reasons import say
 from slipway_operator.state.instants import compute_seconds_left, read_instant
-from slipway_operator.state.observed import read_conditions
+from slipway_operator.state.observed import Json, read_conditions
 from slipway_operator.state.pods import Trouble, assess_pods
 from slipway_operator.state.revision import RevisionState
 
@@ -135,11 +135,17 @@ def _assess_refusal(state: RevisionState) -> tuple[str, str] | None:
     return reason, say(reason, detail=words)
 
 
+def _is_to_begin(deployment: Json, state: RevisionState) -> bool:
+    """Whether it had no pods on purpose, and its controller has yet to see that it shall."""
+    was_seen = "observedGeneration" in deployment.get("status", {})
+    return state.desired == 0 or (was_seen and not state.is_observed)
+
+
 def _seconds_left(
     state: RevisionState, *, progress_deadline_seconds: int, now: datetime
 ) -> float | None:
     """Seconds until a revision that is not ready counts as failed; None: it has not begun."""
-    if state.deployment is None:
+    if state.deployment is None or _is_to_begin(state.deployment, state):
         return None
     available = read_conditions(state.deployment).get("Available") or {}
     changed = None

@@ -1,4 +1,5 @@
-"""When a revision that nobody asks for any more may go: first its pods, then the rest.
+"""When a revision that nobody asks for any more may go: first its pods, then the rest. One that
+served not long ago is kept without pods, so that it can come back (`former`).
 
 A revision that may still get a request is never touched: not while a slot names it, not while the
 gateway has yet to confirm that none does.
@@ -8,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from slipway_operator.api.status import Revision
@@ -18,10 +20,11 @@ EXIT_POLL_SECONDS: Final = 5
 
 
 class Exit(StrEnum):
-    """The three things that can happen to a revision without traffic."""
+    """What can happen to a revision without traffic."""
 
     KEEP = "Keep"  # requests under way may still be answered
     STOP = "Stop"  # no pods any more
+    PARK = "Park"  # without pods, until it comes back or is too old
     DELETE = "Delete"
 
 
@@ -42,9 +45,12 @@ def decide_retirements(
     confirmed: bool,
     delays: Mapping[str, int],
     now: datetime,
+    kept: Mapping[str, float | None] = MappingProxyType({}),
+    inspected: Collection[str] = (),
 ) -> Mapping[str, Retirement]:
     """Judge every revision that is not among `needed`. `before` is what the status knew of each,
-    `delays` for how many seconds each stays."""
+    `delays` for how many seconds each stays, `kept` for how many more each may come back.
+    `inspected`: those that failed, of interest even if they never answered."""
     return {
         revision: decide_retirement(
             state=state,
@@ -52,6 +58,9 @@ def decide_retirements(
             confirmed=confirmed,
             scale_down_delay_seconds=delays[revision],
             now=now,
+            is_kept=revision in kept,
+            kept_seconds=kept.get(revision),
+            is_inspected=revision in inspected,
         )
         for revision, state in states.items()
         if revision not in needed
@@ -65,13 +74,16 @@ def decide_retirement(
     confirmed: bool,
     scale_down_delay_seconds: int,
     now: datetime,
+    is_kept: bool = False,
+    kept_seconds: float | None = None,
+    is_inspected: bool = False,
 ) -> Retirement:
     """Judge one revision that no slot names. `confirmed`: the gateway says the same."""
     retired_at = (read_instant(before.retired_at) if before else None) or now
     if not confirmed:
         return Retirement(exit=Exit.KEEP, retired_at=retired_at)
     # One that never answered has nothing under way. One that the status forgot may have.
-    if before is None or before.verified_at is not None:
+    if before is None or before.verified_at is not None or is_inspected:
         left = compute_seconds_left(
             since=retired_at, wait_seconds=scale_down_delay_seconds, now=now
         )
@@ -81,4 +93,6 @@ def decide_retirement(
     stopped = state.desired == 0 and state.existing == 0 and state.is_observed
     if state.deployment is not None and not stopped:
         return Retirement(exit=Exit.STOP, retired_at=retired_at, seconds_left=EXIT_POLL_SECONDS)
+    if is_kept:
+        return Retirement(exit=Exit.PARK, retired_at=retired_at, seconds_left=kept_seconds)
     return Retirement(exit=Exit.DELETE, retired_at=retired_at)

@@ -44,6 +44,7 @@ from slipway_operator.resources.restricted import (
 )
 from slipway_operator.state.canonical import render_canonical
 from slipway_operator.state.identity import (
+    ANNOTATION_SERVED,
     ANNOTATION_SNAPSHOT,
     ChildKind,
     Component,
@@ -60,9 +61,15 @@ Json = dict[str, Any]
 
 
 def build_deployment(
-    *, owner: Owner, snapshot: Snapshot, replicas: int | None, progress_deadline_seconds: int
+    *,
+    owner: Owner,
+    snapshot: Snapshot,
+    replicas: int | None,
+    progress_deadline_seconds: int,
+    served_until: str | None = None,
 ) -> Json:
-    """The Deployment `NAME-rHASH10` with `replicas` pods; None: an autoscaler counts them."""
+    """The Deployment `NAME-rHASH10` with `replicas` pods; None: an autoscaler counts them.
+    `served_until`: RFC 3339, of one that is kept so that it can come back."""
     counted = {} if replicas is None else {"replicas": replicas}
     revision = snapshot.revision
     labels = owner.labels(revision=revision, component=Component.SERVE)
@@ -72,7 +79,8 @@ def build_deployment(
         "metadata": owner.metadata(
             name=owner.revision_name(revision),
             labels=labels,
-            annotations={ANNOTATION_SNAPSHOT: render_snapshot(snapshot)},
+            annotations={ANNOTATION_SNAPSHOT: render_snapshot(snapshot)}
+            | ({ANNOTATION_SERVED: served_until} if served_until else {}),
         ),
         "spec": {
             **counted,

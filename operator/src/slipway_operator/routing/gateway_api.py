@@ -18,6 +18,7 @@ from slipway_operator.state.identity import (
     ANNOTATION_COMMANDED,
     ANNOTATION_REJECTED,
     ANNOTATION_STABLE,
+    ANNOTATION_TARGET,
     ChildKind,
     Component,
     Owner,
@@ -28,6 +29,12 @@ from slipway_operator.state.slots import MILLION, Mirror, RouteState, Slot, Slot
 SERVICE_PORT: Final = 80
 # The pod answers a timeout itself, with a reason; the gateway's own limit only catches a dead pod.
 TIMEOUT_MARGIN_SECONDS: Final = 5
+_REMEMBERED: Final = (
+    ANNOTATION_STABLE,
+    ANNOTATION_REJECTED,
+    ANNOTATION_COMMANDED,
+    ANNOTATION_TARGET,
+)
 _NEEDED: Final = ("Accepted", "ResolvedRefs")
 
 
@@ -43,12 +50,14 @@ def build_route(
     rejected: tuple[str, ...] | None = None,
     last_command: str | None = None,
     mirror: Mirror | None = None,
+    target: str | None = None,
 ) -> dict[str, Any]:
     """The HTTPRoute `NAME`. `timeout_seconds` is the longest of the revisions that it names."""
     annotations = {
         ANNOTATION_STABLE: stable,
         ANNOTATION_REJECTED: None if rejected is None else " ".join(rejected),
         ANNOTATION_COMMANDED: last_command,
+        ANNOTATION_TARGET: target,
     }
     timeouts = {"request": f"{timeout_seconds + TIMEOUT_MARGIN_SECONDS}s"}
     everything = {"type": "PathPrefix", "value": "/"}
@@ -98,6 +107,28 @@ def build_route(
     }
 
 
+def reweigh_route(route: Json, *, owner: Owner, slots: Slots) -> dict[str, Any]:
+    """The route as it was observed with other weights in its slots, which name the same revisions:
+    where the spec that shaped it cannot be read."""
+    found = read_annotations(route)
+    header, weighted = route["spec"]["rules"]
+    weights = (slots.first.weight, slots.second.weight)
+    backends = [
+        {**backend, "weight": weight}
+        for backend, weight in zip(weighted["backendRefs"], weights, strict=True)
+    ]
+    return {
+        "apiVersion": ChildKind.HTTP_ROUTE.api_version,
+        "kind": ChildKind.HTTP_ROUTE.value,
+        "metadata": owner.metadata(
+            name=owner.name,
+            labels=owner.labels(component=Component.SERVE),
+            annotations={name: found[name] for name in _REMEMBERED if name in found},
+        ),
+        "spec": {**route["spec"], "rules": [header, {**weighted, "backendRefs": backends}]},
+    }
+
+
 def _parent(traffic: Traffic, *, settings: Settings) -> dict[str, Any]:
     asked, own = traffic.gateway, settings.gateway
     parent = {
@@ -134,6 +165,7 @@ def read_route(route: Json, *, owner: Owner, settings: Settings) -> RouteState:
         rejected=tuple(annotations.get(ANNOTATION_REJECTED, "").split()),
         last_command=annotations.get(ANNOTATION_COMMANDED),
         mirror=_read_mirror(route, owner=owner),
+        target=annotations.get(ANNOTATION_TARGET) or None,
     )
 
 

@@ -1,7 +1,8 @@
 """A command to a rollout, as it stands in the annotations of a ModelDeployment.
 
 One patch writes them all (docs/architecture.md): `slipway.dev/command` with `-id`, `-revision`,
-`-uid`, `-expires` and `-by`. A command is carried out once: its id is kept in the status.
+`-uid`, `-expires`, `-by` and `-target`. A command is carried out once: its id is kept in the
+status.
 """
 
 from collections.abc import Mapping
@@ -27,12 +28,14 @@ class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     RETRY = "retry"  # what was rolled back
+    ROLLBACK = "rollback"  # to a revision that served before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command. `revision` is the revision that whoever gave it saw on its way; without one a
-    retry means what the spec asks for."""
+    """One command. `revision` is the revision that whoever gave it saw on its way, for a rollback
+    without a rollout the one that serves; without one a retry means what the spec asks for.
+    `target`: the first characters of the revision to go back to; empty: the one before."""
 
     id: str
     verb: str
@@ -40,6 +43,7 @@ class Command:
     uid: str
     expires: datetime | None
     by: str | None
+    target: str = ""
 
     def explain_refusal(self, *, uid: str, now: datetime) -> str | None:
         """Why it cannot be taken at all, as a sentence; None: it can."""
@@ -69,6 +73,7 @@ def read_command(asked: Mapping[str, Any]) -> Command | None:
         uid=found.get(f"{ANNOTATION_COMMAND}-uid", ""),
         expires=read_instant(found.get(f"{ANNOTATION_COMMAND}-expires")),
         by=found.get(f"{ANNOTATION_COMMAND}-by"),
+        target=found.get(f"{ANNOTATION_COMMAND}-target", ""),
     )
 
 
@@ -83,4 +88,5 @@ def render_command(command: Command) -> dict[str, str]:
         f"{prefix}-uid": command.uid,
         f"{prefix}-expires": expires,
         f"{prefix}-by": command.by or "",
+        f"{prefix}-target": command.target,
     }

@@ -23,9 +23,11 @@ MANAGED_BY: Final = "slipway"
 
 ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # on a build Job: which try this is, from 1
 ANNOTATION_SNAPSHOT: Final = f"{GROUP}/snapshot"  # on a revision's Deployment and Service
+ANNOTATION_SERVED: Final = f"{GROUP}/served-until"  # on a Deployment that may come back
 ANNOTATION_HASH: Final = f"{GROUP}/desired-hash"  # on every child: hash of what was applied
 ANNOTATION_STABLE: Final = f"{GROUP}/stable"  # on the HTTPRoute: the revision that serves
 ANNOTATION_REJECTED: Final = f"{GROUP}/rejected"  # on the HTTPRoute: models that were rolled back
+ANNOTATION_TARGET: Final = f"{GROUP}/rollback-target"  # on the HTTPRoute: what is brought back
 ANNOTATION_COMMANDED: Final = f"{GROUP}/last-command"  # on the HTTPRoute: the id of the last one
 ANNOTATION_PORTS: Final = f"{GROUP}/ports"  # on a pod, by the laptop: the port of each named port
 ANNOTATION_ADDRESS: Final = f"{GROUP}/address"  # on the HTTPRoute, by the laptop's gateway

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
+
+from slipway_operator.state.instants import read_instant
 
 Json = Mapping[str, Any]
 
@@ -81,6 +84,28 @@ def assess_pods(pods: Iterable[Json]) -> Trouble | None:
     rank = {"OutOfMemory": 0, "Crash": 0, "ImagePull": 1, "Unschedulable": 2, "Waiting": 3}
     troubles.sort(key=lambda trouble: (rank[trouble.kind], -trouble.restarts, trouble.message))
     return troubles[0] if troubles else None
+
+
+def find_begun(pods: Iterable[Json]) -> datetime | None:
+    """When the first of these pods whose container ran had all that it downloads; None: none ran,
+    so nothing is known of the model."""
+    begun = [_find_ready_to_run(pod) for pod in pods if _has_run(pod)]
+    return min(begun, default=None)
+
+
+def _has_run(pod: Json) -> bool:
+    containers = pod.get("status", {}).get("containerStatuses") or ()
+    return any(
+        read_terminated(container) or (container.get("state") or {}).get("running") is not None
+        for container in containers
+    )
+
+
+def _find_ready_to_run(pod: Json) -> datetime:
+    conditions = {one.get("type"): one for one in pod.get("status", {}).get("conditions") or ()}
+    at = read_instant((conditions.get("Initialized") or {}).get("lastTransitionTime"))
+    created = read_instant(pod.get("metadata", {}).get("creationTimestamp"))
+    return at or created or datetime.min.replace(tzinfo=UTC)
 
 
 def _assess_container(pod: str, container: Json) -> Trouble | None:

@@ -121,7 +121,8 @@ class RouteState:
 
     `slots` is None when the route was edited into a shape that is not ours. `verified`: the gateway
     confirmed exactly what the route says now. `trouble` is the gateway's own reason and words when
-    it refused. `rejected` and `last_command` are what a lost status would have forgotten.
+    it refused. `rejected`, `last_command` and `target` are what a lost status would have
+    forgotten.
     """
 
     slots: Slots | None
@@ -132,3 +133,4 @@ class RouteState:
     mirror: Mirror | None = None
     rejected: tuple[str, ...] = ()
     last_command: str | None = None
+    target: str | None = None

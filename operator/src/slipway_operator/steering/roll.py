@@ -17,9 +17,10 @@ from slipway_operator.decide.analysis.ledger import (
     take,
 )
 from slipway_operator.decide.analysis.rates import Counts
+from slipway_operator.decide.former import find_served, list_former
 from slipway_operator.decide.health import Health, Level
 from slipway_operator.decide.rollout.conclusion import Ending, conclude_rollout
-from slipway_operator.decide.rollout.hearing import hear
+from slipway_operator.decide.rollout.hearing import Hearer, hear
 from slipway_operator.decide.rollout.machine import decide_rollout
 from slipway_operator.decide.rollout.path import Path, lay_path
 from slipway_operator.decide.rollout.scene import Course, Scene, is_tried
@@ -99,14 +100,31 @@ def roll(
 ) -> Rolled:
     """Everything about the rollout that the route's next step needs."""
     path = lay_path(spec)
-    verb, answer = hear(
-        world.command,
-        before=world.before,
-        last_id=world.route.last_command if world.route else None,
-        asked=asked,
-        is_paused_by_spec=spec.paused,
-        uid=world.owner.uid,
+    former = list_former(
+        states=states,
+        served=find_served(
+            states=states,
+            before=world.before,
+            stable=world.stable,
+            rejected=world.before.rejected_digests,
+            now=world.now,
+        ),
+        window=spec.rollback_window,
         now=world.now,
+    )
+    heard = hear(
+        world.command,
+        Hearer(
+            before=world.before,
+            stable=world.stable,
+            last_id=world.route.last_command if world.route else None,
+            asked=asked,
+            former=tuple(one.revision for one in former),
+            known=states.keys(),
+            is_paused_by_spec=spec.paused,
+            uid=world.owner.uid,
+            now=world.now,
+        ),
     )
     ledger, evidence = _gather(world, spec=spec, path=path, readings=readings, ledger=ledger)
     answering = {revision for revision in states if health[revision].answers}
@@ -130,9 +148,11 @@ def roll(
             complete=complete,
             answering=answering,
             evidence=evidence,
-            verb=verb,
+            verb=heard.verb,
             idle_seconds=IDLE_SECONDS if world.settings.is_laptop else None,
             now=world.now,
+            aim=heard.aim,
+            former=former,
         )
     )
     traffic = decide_traffic(
@@ -151,7 +171,7 @@ def roll(
         path=path,
         course=course,
         traffic=traffic,
-        answer=answer,
+        answer=heard.answer,
         evidence=evidence,
         ledger=ledger,
     )

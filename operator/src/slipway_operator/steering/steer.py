@@ -1,6 +1,7 @@
 """Everything that a valid spec asks for: decided in order, then built."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from slipway_operator.api.defaults import (
     REPLICAS,
@@ -15,6 +16,7 @@ from slipway_operator.decide.build_result import (
     find_stored_result,
     resolve_model,
 )
+from slipway_operator.decide.former import find_served, is_key_of, list_former
 from slipway_operator.decide.health import assess_revision
 from slipway_operator.decide.hosts import decide_hosts
 from slipway_operator.decide.retirement import Exit, Retirement, decide_retirements
@@ -27,7 +29,7 @@ from slipway_operator.resources.access import (
 )
 from slipway_operator.resources.build_job import build_build_job
 from slipway_operator.resources.deployment import build_deployment
-from slipway_operator.resources.service import build_model_service
+from slipway_operator.resources.service import build_model_service, build_revision_service
 from slipway_operator.routing.gateway_api import build_route
 from slipway_operator.state.autoscaled import count_autoscaled
 from slipway_operator.state.build_run import observe_build_run
@@ -38,6 +40,7 @@ from slipway_operator.state.identity import (
     PASSING_KINDS,
     ChildKind,
 )
+from slipway_operator.state.instants import render_instant
 from slipway_operator.state.observed import (
     Json,
     ObjectRef,
@@ -103,15 +106,29 @@ def steer(
     in_slots = world.in_slots | (traffic.slots.revisions if traffic.slots else frozenset())
     protected = in_slots | ({stable} if stable else frozenset())
     needed = protected | world.copied | ({candidate} if candidate else frozenset())
+    served = find_served(
+        states=states,
+        before=world.before,
+        stable=stable,
+        rejected=rolled.course.rejected,
+        now=world.now,
+    )
+    former = list_former(
+        states=states, served=served, window=spec.rollout.rollback_window, now=world.now
+    )
+    failed = {rev for rev, state in states.items() if is_key_of(state, rolled.course.rejected)}
     retired = decide_retirements(
         states={revision: states[revision] for revision in world.states},
         needed=needed,
         before={row.hash: row for row in world.before.revisions},
         confirmed=world.route is None or world.route.verified,
-        delays=_list_delays(world, spec, rolled.course, asked),
+        delays=_list_delays(world, spec, failed),
         now=world.now,
+        kept={one.revision: one.seconds_left for one in former},
+        inspected=failed,
     )
-    rollout = rolled.conclude(is_draining=bool(retired))
+    leaving = [one for one in retired.values() if one.exit is not Exit.PARK]
+    rollout = rolled.conclude(is_draining=bool(leaving))
     desired: list[Json] = [
         build_service_account(owner=world.owner),
         build_serving_policy(owner=world.owner, settings=world.settings),
@@ -130,7 +147,7 @@ def steer(
                 progress_deadline_seconds=spec.rollout.progress_deadline_seconds,
                 protected=revision in protected,
             )
-    desired += _stop(world, retired, spec=spec)
+    desired += _stop(world, retired, spec=spec, served=served)
     if stable is not None:
         desired.append(build_model_service(owner=world.owner, stable=stable))
     if traffic.slots is not None:
@@ -146,6 +163,7 @@ def steer(
                 rejected=_remember_rejected(world, rolled.course),
                 last_command=rollout.answer.id if rollout.answer else None,
                 mirror=traffic.mirror,
+                target=_remember_target(world, rolled.course, stable=stable),
             )
         )
     return Outcome(
@@ -161,10 +179,12 @@ def steer(
         stable=stable,
         slots=traffic.slots,
         arrived=traffic.arrived is not None
-        and traffic.arrived == (asked.revision if asked else None),
+        and traffic.arrived == (asked.revision if asked else None)
+        and rolled.course.target in (None, traffic.arrived),
         rollout=rollout,
         health=health,
         retired=retired,
+        served=served,
         replicas=replicas,
         autoscaled=autoscaled,
         waits=(
@@ -198,19 +218,26 @@ def _decide_build(world: World, *, inputs: BuildInputs, observed: Observed) -> B
 
 
 def _list_delays(
-    world: World, spec: ModelDeploymentSpec, course: Course, asked: Snapshot | None
+    world: World, spec: ModelDeploymentSpec, failed: Collection[str]
 ) -> Mapping[str, int]:
-    """How long each revision stays after it lost its traffic; one that was aborted for longer."""
-    usual = dict.fromkeys(world.states, spec.rollout.scale_down_delay_seconds)
-    if course.is_rejected and asked is not None:
-        usual[asked.revision] = spec.rollout.abort_scale_down_delay_seconds
-    return usual
+    """How long each revision stays after it lost its traffic; one that was aborted for longer,
+    whatever is asked for meanwhile."""
+    usual = spec.rollout.scale_down_delay_seconds
+    longer = spec.rollout.abort_scale_down_delay_seconds
+    return {revision: longer if revision in failed else usual for revision in world.states}
 
 
 def _remember_rejected(world: World, course: Course) -> tuple[str, ...] | None:
     """For the route; what was written once is written over, for nobody takes it away."""
     was = world.route.rejected if world.route else ()
     return course.rejected if course.rejected or was else None
+
+
+def _remember_target(world: World, course: Course, *, stable: str | None) -> str | None:
+    """For the route, until it serves; written over as well."""
+    if course.target is not None and course.target != stable:
+        return course.target
+    return "" if world.route is not None and world.route.target else None
 
 
 def _build_build(world: World, *, inputs: BuildInputs, build: BuildDecision) -> list[Json]:
@@ -235,20 +262,31 @@ def _build_build(world: World, *, inputs: BuildInputs, build: BuildDecision) -> 
 
 
 def _stop(
-    world: World, retired: Mapping[str, Retirement], *, spec: ModelDeploymentSpec
+    world: World,
+    retired: Mapping[str, Retirement],
+    *,
+    spec: ModelDeploymentSpec,
+    served: Mapping[str, datetime],
 ) -> list[Json]:
-    """The Deployments of revisions that lose their pods."""
-    return [
-        build_deployment(
-            owner=world.owner,
-            snapshot=snapshot,
-            replicas=0,
-            progress_deadline_seconds=spec.rollout.progress_deadline_seconds,
+    """The Deployments of revisions that lose their pods, and all of those that may come back."""
+    children: list[Json] = []
+    for revision, retirement in retired.items():
+        snapshot = world.states[revision].snapshot
+        if retirement.exit not in (Exit.STOP, Exit.PARK) or snapshot is None:
+            continue
+        until = served.get(revision)
+        children.append(
+            build_deployment(
+                owner=world.owner,
+                snapshot=snapshot,
+                replicas=0,
+                progress_deadline_seconds=spec.rollout.progress_deadline_seconds,
+                served_until=render_instant(until) if until else None,
+            )
         )
-        for revision, retirement in retired.items()
-        if retirement.exit is Exit.STOP
-        and (snapshot := world.states[revision].snapshot) is not None
-    ]
+        if retirement.exit is Exit.PARK:
+            children.append(build_revision_service(owner=world.owner, snapshot=snapshot))
+    return children
 
 
 def _list_removals(

@@ -12,6 +12,7 @@ from slipway_operator.api.defaults import (
 )
 from slipway_operator.api.status import Build, ResolvedModel, Status, read_status
 from slipway_operator.api.status_rollout import Command as Answer
+from slipway_operator.api.status_rollout import RolloutStatus
 from slipway_operator.decide.analysis.assessment import Assessment
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildDecision
@@ -104,6 +105,7 @@ class Outcome:
     rollout: Rollout | None = None
     health: Mapping[str, Health] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)
+    served: Mapping[str, datetime] = field(default_factory=dict)
     replicas: int = REPLICAS
     autoscaled: Mapping[str, int] = field(default_factory=dict)
     waits: tuple[float | None, ...] = ()
@@ -130,7 +132,11 @@ def observe_world(
     route = None if found is None else read_route(found, owner=owner, settings=settings)
     before = read_status(asked.get("status"))
     if route is not None and before.observed_generation == 0:
-        before = msgspec.structs.replace(before, rejected_digests=route.rejected)
+        before = msgspec.structs.replace(
+            before,
+            rejected_digests=route.rejected,
+            rollout=RolloutStatus(target=route.target) if route.target else None,
+        )
     return World(
         owner=owner,
         generation=int(asked["metadata"].get("generation") or 0),

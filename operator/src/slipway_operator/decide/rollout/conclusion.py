@@ -4,7 +4,7 @@ history and the events."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,6 +24,7 @@ from slipway_operator.state.instants import render_instant
 from slipway_operator.state.slots import MILLION
 
 HISTORY: Final = 10
+_RETURNED: Final = "RolledBack"
 # The clock of a step runs while it is in one of these.
 _OBSERVED: Final = frozenset(
     {
@@ -88,6 +89,7 @@ def conclude_rollout(ending: Ending) -> Conclusion:
             path=None,
             paused=None,
             held_since=None,
+            **_tell_return(ending),
         )
     now = render_instant(ending.now)
     step_started_at = rollout.step_started_at
@@ -108,6 +110,27 @@ def conclude_rollout(ending: Ending) -> Conclusion:
     )
 
 
+def _has_returned(ending: Ending) -> bool:
+    """Whether what a rollback was to bring back serves now."""
+    return ending.course.target is not None and ending.course.target == ending.stable
+
+
+def _tell_return(ending: Ending) -> dict[str, Any]:
+    """Nothing is to be brought back any more; where what is asked for was taken back, why."""
+    if not _has_returned(ending):
+        return {}
+    told: dict[str, Any] = {"target": None, "reason": None, "message": None}
+    if ending.course.takes_back:
+        told |= {"reason": _RETURNED, "message": _say_returned(ending)}
+    return told
+
+
+def _say_returned(ending: Ending) -> str:
+    former = (ending.before.stable_revision or "")[:SHOWN]
+    detail = f"revision {former} was rolled back by command."
+    return say(_RETURNED, revision=(ending.stable or "")[:SHOWN], detail=detail)
+
+
 def _find_canary(ending: Ending) -> str | None:
     if ending.course.candidate is not None:
         promoted = ending.course.candidate == ending.stable
@@ -125,7 +148,7 @@ def _name_state(ending: Ending, *, canary: str | None) -> RolloutState:
     if ending.stable is None:
         return RolloutState.PENDING if ending.asked is None else RolloutState.INITIALIZING
     if canary is None:
-        if course.is_rejected:
+        if course.is_rejected or course.takes_back:
             return RolloutState.ROLLED_BACK
         return RolloutState.DRAINING if ending.is_draining else RolloutState.STABLE
     if course.candidate is None:
@@ -147,12 +170,22 @@ def _find_outcome(ending: Ending, *, canary: str | None) -> Outcome | None:
         return None
     if ending.stable is not None and before.stable_revision != ending.stable:
         return Outcome.FAST_PROMOTED if ending.course.is_fast else Outcome.PROMOTED
-    if last is None or last == canary:
+    if last is None:
         return None
+    if last == canary:
+        return _find_end_of_former_try(ending)
     models = {row.hash: row.model for row in before.revisions}
     if last in ending.course.rejected or models.get(last) in ending.course.rejected:
         return Outcome.ABORTED
     return Outcome.ROLLED_BACK if ending.asked == ending.stable else Outcome.SUPERSEDED
+
+
+def _find_end_of_former_try(ending: Ending) -> Outcome | None:
+    """One that is asked for again before it had lost its last request has ended all the same."""
+    was = ending.before.rollout
+    if was is None or was.state is not RolloutState.ABORTING or ending.course.candidate is None:
+        return None
+    return Outcome.ROLLED_BACK if was.reason is None else Outcome.ABORTED
 
 
 def _extend_history(ending: Ending, *, outcome: Outcome | None) -> tuple[HistoryEntry, ...]:
@@ -163,10 +196,11 @@ def _extend_history(ending: Ending, *, outcome: Outcome | None) -> tuple[History
     rollout = before.rollout or RolloutStatus()
     # One without requests is out in the very pass that ends it.
     reason = ending.course.rollout.reason or rollout.reason
+    is_aborted = outcome is Outcome.ABORTED
     entry = HistoryEntry(
         revision=(ending.stable if promoted else before.canary_revision) or "",
         outcome=outcome,
-        reason=reason if outcome is Outcome.ABORTED else None,
+        reason=_RETURNED if _has_returned(ending) else reason if is_aborted else None,
         started_at=rollout.started_at,
         finished_at=render_instant(ending.now),
     )
@@ -179,12 +213,16 @@ def _list_events(
     before, stable = ending.before, ending.stable
     last = (before.canary_revision or "")[:SHOWN]
     match outcome:
+        case Outcome.FAST_PROMOTED if _has_returned(ending):
+            # Where what is asked for is refused, Ready tells the same.
+            if not ending.course.takes_back:
+                yield _RETURNED, _say_returned(ending)
         case Outcome.PROMOTED | Outcome.FAST_PROMOTED if stable is not None:
             yield outcome.value, say(outcome.value, revision=stable[:SHOWN])
         case Outcome.SUPERSEDED:
             newer = (canary or ending.asked or stable or "")[:SHOWN]
             yield "Superseded", say("Superseded", revision=last, newer=newer)
-        case Outcome.ABORTED | Outcome.ROLLED_BACK:
+        case Outcome.ABORTED | Outcome.ROLLED_BACK if before.canary_revision != canary:
             detail = f"revision {last} gets no request any more."
             answers = (stable or "")[:SHOWN]
             yield "RolledBack", say("RolledBack", revision=answers, detail=detail)

@@ -7,6 +7,7 @@ import msgspec
 from slipway_operator.api.reasons import say
 from slipway_operator.api.status_rollout import RolloutState, RolloutStatus
 from slipway_operator.api.vocabulary import OnInconclusive, OnUnavailable
+from slipway_operator.decide.rollout.candidate import add_rejected
 from slipway_operator.decide.rollout.observing import (
     UNREAD_SECONDS,
     choose_policy,
@@ -17,18 +18,47 @@ from slipway_operator.decide.rollout.observing import (
 from slipway_operator.decide.rollout.scene import SHOWN, Course, Scene, is_tried
 from slipway_operator.decide.traffic import Goal
 from slipway_operator.state.command import Verb
+from slipway_operator.state.instants import compute_seconds_left, read_instant
+from slipway_operator.state.pods import find_begun
 
-MOST_REJECTED: Final = 16
 _DEAD: Final = frozenset({"CrashLoop", "OutOfMemory"})
+_OWN_FAULT: Final = _DEAD | {"RevisionUnhealthy", "ReplicasUnavailable"}
 
 
 def find_cause(scene: Scene, candidate: str, position: RolloutStatus) -> tuple[str, str] | None:
     """What ends the rollout now: a reason and its sentence. Needs neither metrics nor pods."""
     if scene.verb is Verb.ABORT:
         return "RolloutAborted", say("RolloutAborted", revision=candidate[:SHOWN])
-    if not scene.path.stops or not is_tried(position):
+    if not scene.path.stops:
         return None
+    if not is_tried(position):
+        return _find_unborn(scene, candidate, position)
     return _find_dead(scene, candidate) or _find_bad(scene, position)
+
+
+def measure_patience(scene: Scene, candidate: str, position: RolloutStatus) -> float | None:
+    """Seconds until a revision that has no requests yet counts as one that does not start; None:
+    it may still start, or it is not its own fault that it does not.
+
+    Only pods whose container ran speak of the model: those that no node takes, whose image or
+    artifact cannot be pulled or that a quota forbids are told, and go on as soon as they can.
+    """
+    health = scene.health[candidate]
+    begun = find_begun(scene.states[candidate].pods)
+    if health.answers or health.reason not in _OWN_FAULT or begun is None:
+        return None
+    since = max(begun, read_instant(position.started_at) or begun)
+    deadline = scene.spec.progress_deadline_seconds
+    left = compute_seconds_left(since=since, wait_seconds=deadline, now=scene.now)
+    return left if health.overdue else max(left, health.seconds_left or 0)
+
+
+def _find_unborn(scene: Scene, candidate: str, position: RolloutStatus) -> tuple[str, str] | None:
+    """Pods that ran and never became ready within the deadline."""
+    if measure_patience(scene, candidate, position) != 0:
+        return None
+    health = scene.health[candidate]
+    return health.reason, health.message
 
 
 def _find_dead(scene: Scene, candidate: str) -> tuple[str, str] | None:
@@ -67,10 +97,6 @@ def abort(
     cause: tuple[str, str],
 ) -> Course:
     """Everything back to the stable revision, and this model is not tried again by itself."""
-    digest = scene.find_digest(candidate)
-    # The model that serves well is not what failed; its new clothes are.
-    is_model = digest is not None and digest != scene.find_digest(scene.stable or "")
-    key = digest if is_model and digest is not None else candidate
     reason, message = cause
     return Course(
         candidate=None,
@@ -85,6 +111,6 @@ def abort(
             reason=reason,
             message=message,
         ),
-        rejected=(*(one for one in rejected if one != key), key)[-MOST_REJECTED:],
+        rejected=add_rejected(scene, candidate, rejected, keeps=scene.stable or ""),
         is_rejected=scene.asked is not None and scene.asked.revision == candidate,
     )

@@ -9,17 +9,19 @@ from dataclasses import replace
 
 import msgspec
 
+from slipway_operator.api.reasons import say
 from slipway_operator.api.status_rollout import RolloutState, RolloutStatus
 from slipway_operator.decide.rollout.candidate import (
     choose_candidate,
+    find_target,
     is_known_good,
     is_rejected,
     list_rejected,
 )
-from slipway_operator.decide.rollout.ending import abort, find_cause
+from slipway_operator.decide.rollout.ending import abort, find_cause, measure_patience
 from slipway_operator.decide.rollout.observing import hear_pause, observe
 from slipway_operator.decide.rollout.position import Standing, enter, find_position, go_to
-from slipway_operator.decide.rollout.scene import Course, Scene, is_tried, list_slots
+from slipway_operator.decide.rollout.scene import SHOWN, Course, Scene, is_tried, list_slots
 from slipway_operator.decide.traffic import Goal
 from slipway_operator.state.command import Verb
 from slipway_operator.state.slots import MILLION, MOST, Mirror
@@ -28,6 +30,9 @@ from slipway_operator.state.slots import MILLION, MOST, Mirror
 def decide_rollout(scene: Scene) -> Course:
     """The next step of the rollout."""
     rejected = list_rejected(scene)
+    target = find_target(scene, rejected)
+    if target is not None:
+        return _bring_back(scene, target, rejected)
     candidate = choose_candidate(scene, rejected)
     if candidate is None:
         return _stay(scene, rejected)
@@ -37,8 +42,28 @@ def decide_rollout(scene: Scene) -> Course:
     cause = find_cause(scene, candidate, position)
     if cause is not None:
         return abort(scene, candidate, position, rejected, cause=cause)
-    course = _go_on(scene, candidate, position, rejected)
+    course = _go_on(scene, candidate, _hear(scene, candidate, position), rejected)
+    if scene.path.stops and not is_tried(course.rollout):
+        course = replace(course, wait_seconds=measure_patience(scene, candidate, course.rollout))
     return replace(course, is_fast=bool(scene.path.stops) and is_known_good(scene, candidate))
+
+
+def _bring_back(scene: Scene, target: str, rejected: tuple[str, ...]) -> Course:
+    """A rollback: all requests as soon as its pods are there. No step, no pause and no evidence
+    stands in its way; while it has no pod it gets nothing."""
+    last = len(scene.path.stops)
+    course = _go_on(scene, target, go_to(find_position(scene, target), index=last), rejected)
+    former = (scene.stable or "")[:SHOWN]
+    words = say("RollingBack", revision=target[:SHOWN], former=former)
+    return replace(
+        course,
+        rollout=msgspec.structs.replace(
+            course.rollout, target=target, reason="RollingBack", message=words
+        ),
+        is_fast=True,
+        target=target,
+        takes_back=is_rejected(scene.asked, stable=target, rejected=rejected),
+    )
 
 
 def _stay(scene: Scene, rejected: tuple[str, ...]) -> Course:
@@ -80,7 +105,6 @@ def _begin_first(scene: Scene, candidate: str, rejected: tuple[str, ...]) -> Cou
 def _go_on(
     scene: Scene, candidate: str, position: RolloutStatus, rejected: tuple[str, ...]
 ) -> Course:
-    position = _hear(scene, candidate, position)
     if list_slots(scene) - {scene.stable, candidate}:
         return Course(
             candidate=candidate,

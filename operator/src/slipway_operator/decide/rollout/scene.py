@@ -9,6 +9,7 @@ from slipway_operator.api.spec_rollout import Rollout
 from slipway_operator.api.status import Status
 from slipway_operator.api.status_rollout import RolloutState, RolloutStatus
 from slipway_operator.decide.analysis.assessment import Assessment
+from slipway_operator.decide.former import Former
 from slipway_operator.decide.health import Health
 from slipway_operator.decide.rollout.path import Path
 from slipway_operator.decide.traffic import Goal
@@ -41,6 +42,8 @@ class Scene:
         verb: a command that was taken, for the revision on its way.
         idle_seconds: how long a step lasts at most in which nobody asks for anything; None: as long
             as any other.
+        aim: the revision that a rollback was just told to bring back.
+        former: the revisions that may come back at once, the latest first.
     """
 
     spec: Rollout
@@ -57,6 +60,8 @@ class Scene:
     verb: Verb | None
     idle_seconds: int | None
     now: datetime
+    aim: str | None = None
+    former: tuple[Former, ...] = ()
 
     @property
     def rollout(self) -> RolloutStatus:
@@ -82,6 +87,8 @@ class Course:
         is_rejected: what the spec asks for failed before and is not tried.
         is_fast: it served before and comes back without analysis.
         wait_seconds: until time alone changes something.
+        target: the revision that a rollback brings back.
+        takes_back: what the spec asks for is refused as soon as the target serves.
     """
 
     candidate: str | None
@@ -91,6 +98,8 @@ class Course:
     is_rejected: bool = False
     is_fast: bool = False
     wait_seconds: float | None = None
+    target: str | None = None
+    takes_back: bool = False
 
 
 def has_weight(position: RolloutStatus) -> bool:
