@@ -1,6 +1,7 @@
 """The books of a shadow: which answers are a pair, and what is kept of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -172,6 +173,17 @@ def test_of_answers_with_other_classes_those_with_the_furthest_numbers_are_the_w
     )
     assert [one.shown.request_id for one in after.examples] == ["b", "c", "a"]
     assert after.examples[0].shown.canary == '{"l":"n","p":[0.09999999999999998,0.9]}'
+
+
+def test_examples_that_look_alike_are_shown_once() -> None:
+    stable = [theirs(str(number)) for number in range(9)]
+    canary = [ours(str(number), 3.0 if number else 2.0) for number in range(9)]
+    after, _ = tick(stable=stable, canary=canary)
+    assert [one.shown.request_id for one in after.examples] == ["1", "0"]
+    # One that is only remembered gives way to the same one, seen again.
+    again = replace(restore_shadow(render_shadow(after)), cursors=KNOWN)
+    again, _ = tick(again, stable=[theirs("x")], canary=[ours("x", 2.0)])
+    assert [one.shown.request_id for one in again.examples] == ["x", "1"]
 
 
 def test_of_a_request_with_many_rows_the_worst_is_shown_and_each_is_counted() -> None:

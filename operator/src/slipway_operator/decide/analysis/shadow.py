@@ -32,6 +32,7 @@ WAIT: Final = timedelta(seconds=30)
 MOST_WAITING: Final = 4096
 _BUSY: Final = 1000  # answers of a tick: more of them and fewer are kept
 _CALM: Final = 250
+_MOST_RENDERED: Final = 50  # of a tick, to find some that are unlike
 _LEAST_KEEP: Final = 1 / 1024
 
 
@@ -49,6 +50,9 @@ class Example:
 
     distance: tuple[float, float]
     shown: ShadowExample
+
+
+Differing = tuple[tuple[float, float], Answer, Answer, int]  # distance, answers, row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,30 +163,39 @@ def _compare(
     ]
     worst = tuple(max(distances) for _, _, distances in measured)
     rows: list[tuple[Row, bool]] = []
-    differing: list[tuple[tuple[float, float], Answer, Answer, int]] = []
+    differing: list[Differing] = []
     for (stable, canary, distances), most in zip(measured, worst, strict=True):
         rows += _list_rows(stable, canary, distances, tolerance)
         if most > tolerance:
             row = distances.index(most)
             far = most, measure_numbers(stable, canary, row)
             differing.append((far, stable, canary, row))
-    differing.sort(key=lambda one: one[0], reverse=True)
-    examples = [
-        *shadow.examples,
-        *(
-            Example(far, _render_example(stable, canary, row))
-            for far, stable, canary, row in differing[:MOST_EXAMPLES]
-        ),
-    ]
-    examples.sort(key=lambda example: example.distance, reverse=True)
     after = replace(
         shadow,
         pairs=shadow.pairs + len(worst),
         disagreements=shadow.disagreements + len(differing),
-        examples=tuple(examples[:MOST_EXAMPLES]),
+        examples=_choose_examples(shadow.examples, differing),
         segments=shadow.segments.observe(rows),
     )
     return after, worst
+
+
+def _choose_examples(
+    before: Iterable[Example], differing: Iterable[Differing]
+) -> tuple[Example, ...]:
+    """The furthest apart; of those that look alike one is enough."""
+    found = {_look(example): example for example in before}
+    ranked = sorted(differing, key=lambda one: one[0], reverse=True)
+    for distance, stable, canary, row in ranked[:_MOST_RENDERED]:
+        example = Example(distance, _render_example(stable, canary, row))
+        if (known := found.get(_look(example))) is None or known.distance < distance:
+            found[_look(example)] = example
+    best = sorted(found.values(), key=lambda example: example.distance, reverse=True)
+    return tuple(best[:MOST_EXAMPLES])
+
+
+def _look(example: Example) -> tuple[str | None, str, str]:
+    return example.shown.inputs, example.shown.stable, example.shown.canary
 
 
 def _list_rows(
