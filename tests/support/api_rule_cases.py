@@ -247,10 +247,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         rollout(strategy="Immediate", analysis={}),
         "nothing is judged",
     ),
-    "analysis with the default strategy": (
-        document({"rollout": {"analysis": {"onInconclusive": "Pause"}}}),
-        "nothing is judged",
-    ),
     "guardrails with Immediate": (
         rollout(strategy="Immediate", analysis={"guardrails": {"errorRate": "0.1"}}),
         "nothing is judged",

@@ -191,6 +191,7 @@ def _conclude(world: World, outcome: Outcome, *, refusal: Refusal | None) -> Pla
             stable=outcome.stable,
             slots=outcome.slots,
             rollout=_render_progress(outcome.rollout),
+            answer=outcome.answer,
             states=world.states,
             retired_at={
                 revision: retirement.retired_at for revision, retirement in outcome.retired.items()

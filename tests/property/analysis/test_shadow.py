@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway_operator.decide.analysis.segments import (
@@ -16,6 +16,8 @@ from slipway_operator.decide.analysis.segments import (
 from slipway_operator.decide.analysis.shadow import MOST_WAITING, WAIT, Shadow, observe
 from slipway_operator.state.answers import Answer, Answers, Scalar
 from slipway_operator.state.readings import Source
+
+fixed = settings(derandomize=True, deadline=None)
 
 START = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 PODS = tuple(
@@ -59,6 +61,7 @@ def run(events: Sequence[tuple[int, int, Answer]]) -> Shadow:
     return books
 
 
+@fixed
 @given(
     values=st.lists(
         st.tuples(
@@ -96,6 +99,7 @@ def test_every_request_that_both_answered_is_compared_once(
         assert (books.segments.total.n, books.segments.total.bad) == (expected, differ)
 
 
+@fixed
 @given(
     ticks=st.lists(st.integers(0, 60), min_size=1, max_size=20),
     each=st.integers(1, 700),
@@ -125,6 +129,7 @@ def test_what_waits_is_bounded_in_number_and_in_time(ticks: list[int], each: int
         assert len(books.canary) + books.unmatched == number
 
 
+@fixed
 @given(
     seed=st.integers(0, 2**32),
     kind=st.sampled_from(("text", "number", "missing")),
@@ -159,6 +164,7 @@ def test_a_planted_segment_is_found_first(seed: int, kind: str, ticks: int) -> N
     }[kind]
 
 
+@fixed
 @given(
     ticks=st.lists(
         st.lists(

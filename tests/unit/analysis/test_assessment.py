@@ -130,8 +130,7 @@ def test_a_step_is_idle_as_long_as_nothing_speaks_of_a_request() -> None:
     assert look(seconds=60).is_idle
     assert look(seconds=60, trials={"a": GOOD.begin_step()}).is_idle
     assert not look(seconds=60, trials={"a": GOOD}).is_idle
-    assert not look(seconds=60, errors=Pair(canary=Counts(5))).is_idle
-    assert not look(seconds=60, errors=Pair(stable=Counts(1))).is_idle
+    assert not look(seconds=60, is_used=True).is_idle
     # Nobody has looked yet.
     assert not look().is_idle
 

@@ -210,6 +210,23 @@ def test_describe_of_one_that_was_rolled_back(
         assert words in said
 
 
+def test_what_may_come_back_is_told(
+    server: fake.FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item = fake.serving(fake.model("penguins"))
+    item["status"]["revisions"] = [
+        {"hash": "7c1f00aa11", "role": "Stable", "ready": 1, "desired": 1},
+        {"hash": "3b5d33cc44", "role": "Previous", "servedUntil": fake.CREATED},
+    ]
+    server.put("modeldeployments", item)
+    assert fake.run(server, monkeypatch, "describe", "penguins") == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (row,) = (row for row in rows if row[:1] == ["3b5d33cc44"])
+    assert row[1:4] == ["Previous,", "served", "until"]
+    assert row[5] == "ago"
+    assert ["7c1f00aa11", "Stable", "1/1"] in rows
+
+
 def test_a_manifest_that_is_not_here_is_none(tmp_path: Path) -> None:
     address = layout(tmp_path)
     assert read_manifest(address) == MANIFEST

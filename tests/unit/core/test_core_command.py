@@ -311,6 +311,13 @@ def test_what_is_no_command_is_left_alone(annotations: dict[str, str] | None) ->
     assert read_command({}) is None
 
 
+def test_long_words_are_cut_before_they_are_told_again() -> None:
+    annotations = render_command(Command(**(GIVEN | {"verb": "x" * 9000, "target": "y" * 9000})))
+    read = read_command({"metadata": {"annotations": annotations}})
+    assert read is not None
+    assert (len(read.verb), len(read.target)) == (64, 64)
+
+
 def test_what_is_missing_beside_it_is_refused_later() -> None:
     annotations = {"slipway.dev/command": "pause", "slipway.dev/command-id": "x" * 64}
     assert read_command({"metadata": {"annotations": annotations}}) == Command(

@@ -12,6 +12,7 @@ from core_rollouts import (
     ask,
     begin,
     behave,
+    command,
     find_revision,
     live,
     live_until,
@@ -76,6 +77,20 @@ def test_what_is_dead_still_is_taken_back_with_the_spec() -> None:
     live(cluster, 20)
     assert stable_uri(cluster) == OLD
     assert cluster.status(NAME)["rollout"]["state"] == "RolledBack"
+
+
+def test_a_command_is_refused_until_it_can_be_read() -> None:
+    cluster = begin_observing()
+    live(cluster, 4)
+    command(cluster, "abort", given_id="one")
+    live(cluster, 4)
+    told = cluster.status(NAME)["lastCommand"]
+    assert (told["id"], told["result"]) == ("one", "Refused")
+    assert told["message"].startswith("The spec cannot be read. Mend it")
+    ask(cluster, NEW, LONG)
+    live(cluster, 10)
+    assert cluster.status(NAME)["lastCommand"] == told
+    assert share(cluster, NEW) == 200_000
 
 
 def test_where_the_stable_one_is_dead_as_well_nothing_moves() -> None:

@@ -225,7 +225,7 @@ ROLLOUT_ROWS: Final = (
         "RolledBack",
         "Warning",
         "Revision {revision} answers again: {detail}",
-        "Mend the model or the spec and apply again.",
+        "Mend the model or the spec and apply again, or `slipway retry`.",
     ),
     (
         "RollingBack",

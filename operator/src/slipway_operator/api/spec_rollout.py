@@ -83,7 +83,7 @@ class Step(Spec, frozen=True, kw_only=True):
 class RollbackWindow(Spec, frozen=True, kw_only=True):
     revisions: Annotated[
         Annotated[int, Meta(ge=0, le=10)],
-        doc("How many earlier revisions may come back without analysis."),
+        doc("How many earlier revisions are kept without pods, to come back without analysis."),
     ] = defaults.ROLLBACK_REVISIONS
     max_age_seconds: Annotated[Seconds, doc("How old such a revision may be, in seconds.")] = (
         defaults.ROLLBACK_MAX_AGE_SECONDS

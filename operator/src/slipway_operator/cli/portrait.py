@@ -186,7 +186,7 @@ def _print_revisions(console: Console, item: Object, now: datetime) -> None:
     rows = [
         [
             str(each.get("hash", "")),
-            str(each.get("role", "")),
+            _describe_role(each, now),
             str(each.get("runtime") or ""),
             f"{each.get('ready', 0)}/{each.get('desired', 0)}",
             age_of(each["verifiedAt"], now) if each.get("verifiedAt") else "",
@@ -196,6 +196,12 @@ def _print_revisions(console: Console, item: Object, now: datetime) -> None:
     ]
     header = ["REVISION", "ROLE", "RUNTIME", "READY", "VERIFIED", "MODEL"]
     print_table(console, header, rows, indent="  ")
+
+
+def _describe_role(revision: Object, now: datetime) -> str:
+    """With the time since when another one serves, for one that may come back."""
+    role, until = str(revision.get("role", "")), revision.get("servedUntil")
+    return f"{role}, served until {age_of(until, now)} ago" if until else role
 
 
 def _print_events(console: Console, item: Object, events: Sequence[Object], now: datetime) -> None:

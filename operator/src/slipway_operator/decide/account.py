@@ -54,7 +54,8 @@ class Account:
     """What the decisions came to, for the status to tell. `asked` is the snapshot asked for; None:
     not built, or the spec is invalid. `retired_at`: since when revisions are without traffic;
     `served_until`: until when they answered all requests.
-    `rollout`: None: nothing moves, so none begins or ends."""
+    `rollout`: None: nothing moves, so none begins or ends; then `answer` is that to the last
+    command."""
 
     owner: Owner
     generation: int
@@ -66,6 +67,7 @@ class Account:
     stable: str | None
     slots: Slots | None
     rollout: Progress | None
+    answer: Command | None
     states: Mapping[str, RevisionState]
     retired_at: Mapping[str, datetime]
     served_until: Mapping[str, datetime]
@@ -127,7 +129,7 @@ def render_account(account: Account) -> Status:
 
 def _render_progress(account: Account, progress: Progress | None) -> dict[str, Any]:
     if progress is None:
-        return {}
+        return {"last_command": account.answer}
     conclusion, before = progress.conclusion, account.before
     rollout, analysis = conclusion.rollout, before.analysis
     was = before.rollout or RolloutStatus()

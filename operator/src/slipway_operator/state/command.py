@@ -68,12 +68,13 @@ def read_command(asked: Mapping[str, Any]) -> Command | None:
         return None
     return Command(
         id=given,
-        verb=verb,
+        # Words of others are told again in the status, which has a limit.
+        verb=verb[:_MOST_ID],
         revision=found.get(f"{ANNOTATION_COMMAND}-revision", ""),
         uid=found.get(f"{ANNOTATION_COMMAND}-uid", ""),
         expires=read_instant(found.get(f"{ANNOTATION_COMMAND}-expires")),
         by=found.get(f"{ANNOTATION_COMMAND}-by"),
-        target=found.get(f"{ANNOTATION_COMMAND}-target", ""),
+        target=found.get(f"{ANNOTATION_COMMAND}-target", "")[:_MOST_ID],
     )
 
 

@@ -15,6 +15,7 @@ from slipway_operator.api.errors import SpecError
 from slipway_operator.decide.former import find_served
 from slipway_operator.decide.health import Health, assess_revision
 from slipway_operator.decide.retirement import decide_retirements
+from slipway_operator.decide.rollout.hearing import hear_without_spec
 from slipway_operator.decide.verdicts import Finding
 from slipway_operator.routing.gateway_api import reweigh_route
 from slipway_operator.state.autoscaled import count_autoscaled
@@ -68,6 +69,9 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
     )
     return Outcome(
         desired=tuple(desired),
+        answer=hear_without_spec(
+            world.command, before=world.before, uid=world.owner.uid, now=world.now
+        ),
         blocked=Finding(reason="InvalidSpec", message=named, final=True),
         build_status=world.before.build,
         model=world.before.model,

@@ -103,6 +103,7 @@ class Outcome:
     slots: Slots | None = None
     arrived: bool = False
     rollout: Rollout | None = None
+    answer: Answer | None = None
     health: Mapping[str, Health] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)
     served: Mapping[str, datetime] = field(default_factory=dict)

@@ -18,6 +18,7 @@ ACCEPTED: Final = "Accepted"
 REFUSED: Final = "Refused"
 _GOES_ON: Final = frozenset({Verb.PROMOTE, Verb.PROMOTE_FULL, Verb.RESUME})
 _STEERS: Final = _GOES_ON | {Verb.PAUSE}
+_UNREAD: Final = "The spec cannot be read. Mend it or put the former one back, then give it again."
 _FORGOTTEN: Final = "The status was lost after this was heard. Look again, then give it again."
 
 
@@ -71,6 +72,17 @@ def hear(command: Command | None, hearer: Hearer) -> Heard:
     meant = command.revision or (hearer.asked.revision if hearer.asked else "")
     message = f"{command.verb} of revision {meant[:SHOWN]}."
     return Heard(verb=Verb(command.verb), answer=_accept(command, message))
+
+
+def hear_without_spec(
+    command: Command | None, *, before: Status, uid: str, now: datetime
+) -> Answer | None:
+    """The answer where the spec cannot be read: how to carry anything out is in it."""
+    known = before.last_command
+    if command is None or (known is not None and command.id == known.id):
+        return known
+    refusal = command.explain_refusal(uid=uid, now=now) or _UNREAD
+    return Answer(id=command.id, by=command.by, result=REFUSED, message=refusal)
 
 
 def _hear_rollback(command: Command, hearer: Hearer) -> Heard:
