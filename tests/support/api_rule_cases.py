@@ -30,6 +30,11 @@ def contract_rule(**members: Any) -> dict[str, Any]:
     return document({"contract": {"rules": [rule]}})
 
 
+RATE = {
+    "good": 'paid_total{revision="{{revision}}",namespace="{{namespace}}"}',
+    "total": 'asked_total{revision="{{revision}}",model="{{name}}"}',
+}
+
 # id → (document, part of the message of the rule that refuses it)
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name of 46 characters": (document(name="n" * 46), "1 to 45"),
@@ -223,6 +228,28 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         metric(type="ErrorRate", agreement={"min": "0.98"}),
         "exactly the member of its name",
     ),
+    "good events of no revision": (
+        metric(type="Prometheus", prometheus=RATE | {"good": "paid_total"}),
+        "without {{revision}} both revisions would count the same",
+    ),
+    "all events of no revision": (
+        metric(type="Prometheus", prometheus=RATE | {"total": 'x{revision="{revision}"}'}),
+        "without {{revision}}",
+    ),
+    "something else to fill in": (
+        metric(
+            type="Prometheus",
+            prometheus=RATE | {"good": 'x{revision="{{revision}}",pod="{{pod}}"}'},
+        ),
+        "only {{revision}}, {{namespace}} and {{name}} are filled in",
+    ),
+    "a placeholder with blanks": (
+        metric(
+            type="Prometheus",
+            prometheus=RATE | {"total": 'x{revision="{{revision}}",model="{{ name }}"}'},
+        ),
+        "correct what else stands in two braces",
+    ),
     "dependency without its member": (
         document({"dependencies": [{"name": "db", "type": "SQL"}]}),
         "exactly the member of its name",
@@ -236,7 +263,7 @@ METRICS = {
     "Agreement": {"agreement": {"min": "0.98", "tolerance": "0.001"}},
     "PredictionDrift": {"predictionDrift": {"max": "0.1"}},
     "GroundTruth": {"groundTruth": {"metric": "Accuracy", "minimum": "-0.02"}},
-    "Prometheus": {"prometheus": {"good": "sum(a)", "total": "sum(b)"}},
+    "Prometheus": {"prometheus": RATE},
 }
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -329,10 +356,9 @@ NOT_YET: dict[str, list[dict[str, Any]]] = {
     ],
     "spec.rollout.stableScale": [rollout(stableScale="Dynamic")],
     "spec.rollout.steps[].type": [step(type="Shadow", shadow={"percent": 5})],
-    "spec.rollout.analysis.source": [rollout(analysis={"source": "Prometheus"})],
     "spec.rollout.analysis.metrics[].type": [
         metric(type=kind, **METRICS[kind])
-        for kind in ("Agreement", "PredictionDrift", "GroundTruth", "Prometheus")
+        for kind in ("Agreement", "PredictionDrift", "GroundTruth")
     ],
     "spec.monitoring": [document({"monitoring": {}})],
     "spec.dependencies": [document({"dependencies": [DATABASE]})],
@@ -369,10 +395,10 @@ SUPPORTED: dict[str, dict[str, Any]] = {
         scaleDownDelaySeconds=0,
         progressDeadlineSeconds=60,
         analysis={
-            "source": "Pods",
+            "source": "Prometheus",
             "metrics": [
                 {"name": kind.lower(), "type": kind} | METRICS[kind]
-                for kind in ("ErrorRate", "SlowFraction", "ViolationRate")
+                for kind in ("ErrorRate", "SlowFraction", "ViolationRate", "Prometheus")
             ],
         },
     ),

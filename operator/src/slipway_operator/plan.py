@@ -19,6 +19,7 @@ from slipway_operator.api.conditions import (
 from slipway_operator.api.parse import parse_modeldeployment
 from slipway_operator.api.reasons import event_type, say
 from slipway_operator.api.status import Addresses, Status, read_status, render_status
+from slipway_operator.api.vocabulary import MetricSource
 from slipway_operator.decide.account import Account, Progress, render_account
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildPhase
@@ -39,6 +40,7 @@ from slipway_operator.state.observed import (
     read_labels,
     read_name,
 )
+from slipway_operator.state.questions import Query, Questions, fill_in
 from slipway_operator.state.readings import Source, list_sources
 from slipway_operator.state.revision import Snapshot
 from slipway_operator.state.slots import MILLION
@@ -130,6 +132,31 @@ def list_pods_to_read(asked: Mapping[str, Any], pods: Iterable[Json]) -> tuple[S
         for source in list_sources(pod for pod in ours if read_labels(pod).get(LABEL_UID) == uid)
         if source.revision in both
     )
+
+
+def list_questions(asked: Mapping[str, Any]) -> Questions | None:
+    """What an edge has to ask Prometheus of a rollout whose pods are to be read; None: nothing."""
+    parsed, status = parse_modeldeployment(asked), read_status(asked.get("status") or {})
+    if parsed.asked is None:
+        return None
+    analysis, metadata = parsed.asked.spec.rollout.analysis, asked["metadata"]
+    counts = analysis.source is MetricSource.PROMETHEUS
+    place = {"namespace": metadata["namespace"], "name": metadata["name"]}
+    revisions = [each for each in (status.canary_revision, status.stable_revision) if each]
+    queries = tuple(
+        Query(
+            metric=metric.name,
+            revision=revision,
+            good=fill_in(metric.prometheus.good, revision=revision, **place),
+            total=fill_in(metric.prometheus.total, revision=revision, **place),
+        )
+        for metric in analysis.metrics
+        if metric.prometheus is not None
+        for revision in revisions
+    )
+    if not counts and not queries:
+        return None
+    return Questions(uid=metadata["uid"], counts=counts, queries=queries, **place)
 
 
 def find_reusable_build(asked: Mapping[str, Any]) -> str | None:

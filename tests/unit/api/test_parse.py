@@ -545,7 +545,6 @@ NOT_YET: dict[str, dict[str, Any]] = {
     "spec.autoscaling": document({"autoscaling": {}}),
     "spec.rollout.strategy": document({"rollout": {"strategy": "Shadow"}}),
     "spec.rollout.stableScale": document({"rollout": {"stableScale": "Dynamic"}}),
-    "spec.rollout.analysis.source": document({"rollout": {"analysis": {"source": "Prometheus"}}}),
     "spec.monitoring": document({"monitoring": {"log": {"mode": "BestEffort"}}}),
     "spec.dependencies": document(
         {"dependencies": [{"name": "db", "type": "SQL", "sql": {"url": "postgresql://db/x"}}]}

@@ -14,7 +14,6 @@ from slipway_operator.api.vocabulary import (
     SCHEMES,
     BatchingMode,
     Format,
-    MetricSource,
     MetricType,
     Policy,
     RevisionOverride,
@@ -106,21 +105,15 @@ FIELDS: Final = (
         instead="Use Weight or Approval.",
     ),
     NotYet(
-        path="spec.rollout.analysis.source",
-        values=frozenset({MetricSource.PROMETHEUS}),
-        instead="Use Pods.",
-    ),
-    NotYet(
         path="spec.rollout.analysis.metrics[].type",
         values=frozenset(
             {
                 MetricType.AGREEMENT,
                 MetricType.PREDICTION_DRIFT,
                 MetricType.GROUND_TRUTH,
-                MetricType.PROMETHEUS,
             }
         ),
-        instead="Use ErrorRate, SlowFraction or ViolationRate.",
+        instead="Use ErrorRate, SlowFraction, ViolationRate or Prometheus.",
     ),
     NotYet(path="spec.monitoring", instead="Take it out."),
     NotYet(path="spec.dependencies", instead="Take it out."),

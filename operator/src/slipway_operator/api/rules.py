@@ -30,6 +30,7 @@ from slipway_operator.api.spec_rollout import (
     Analysis,
     ErrorRate,
     Metric,
+    PrometheusRate,
     Rollout,
     ShadowStep,
     Step,
@@ -53,6 +54,8 @@ PLAIN_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
 _NAME = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 _PIN = "^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?==[0-9][A-Za-z0-9.+!_]*$"
 _CHILD_SUFFIX = "-[rb][0-9a-f]{10}$"
+# Nothing else in two braces: it would be asked for as it stands, and found nowhere.
+_FILLED = r"^([^{]|[{][^{]|[{][{](revision|namespace|name)[}][}])*$"
 
 
 def _name_rules() -> Iterable[Rule]:
@@ -338,8 +341,31 @@ def _analysis_rules() -> Iterable[Rule]:
         holds=lambda it: it.ceiling is None or Decimal(it.tolerated) <= Decimal(it.ceiling),
         beside=("ceiling",),
     )
+    for name in ("good", "total"):
+        yield from _query_rules(name)
     yield _union_rule(Metric, {word: word[0].lower() + word[1:] for word in MetricType})
     yield _union_rule(Dependency, {DependencyType.SQL: "sql"})
+
+
+def _query_rules(name: str) -> Iterable[Rule]:
+    yield Rule(
+        on=PrometheusRate,
+        field=name,
+        reason="ValueInvalid",
+        message="without {{revision}} both revisions would count the same; write it where the "
+        'query names the revision, such as {revision="{{revision}}"}',
+        cel=f"self.{name}.contains('{{{{revision}}}}')",
+        holds=lambda it: "{{revision}}" in getattr(it, name),
+    )
+    yield Rule(
+        on=PrometheusRate,
+        field=name,
+        reason="ValueInvalid",
+        message="only {{revision}}, {{namespace}} and {{name}} are filled in; correct what else "
+        "stands in two braces",
+        cel=f"self.{name}.matches('{_FILLED}')",
+        holds=lambda it: re.fullmatch(_FILLED[1:-1], getattr(it, name)) is not None,
+    )
 
 
 def _between_zero_and_one(attribute: str) -> Callable[[Any], bool]:

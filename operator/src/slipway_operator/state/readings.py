@@ -17,6 +17,7 @@ from slipway_operator.state.observed import (
     read_name,
     read_uid,
 )
+from slipway_operator.state.tallies import Tally
 
 Json = Mapping[str, Any]
 
@@ -61,11 +62,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """All pods at one moment. `unread`: by pod, why it could not be asked."""
+    """All pods at one moment, and what the queries of a spec's own metrics found.
+
+    Attributes:
+        unread: by pod, why it could not be asked.
+        tallies: by metric and revision.
+        untold: by metric, why its queries have no answer.
+    """
 
     at: datetime
     found: tuple[tuple[Source, Reading], ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
+    tallies: Mapping[tuple[str, str], Tally] = field(default_factory=dict)
+    untold: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_sources(pods: Iterable[Json]) -> tuple[Source, ...]:

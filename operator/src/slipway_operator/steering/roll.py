@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from slipway_operator.api.spec_rollout import Rollout as RolloutSpec
 from slipway_operator.api.status_rollout import Analysis, RolloutStatus
 from slipway_operator.api.status_rollout import Command as Answer
+from slipway_operator.api.vocabulary import MetricSource
 from slipway_operator.decide.analysis.assessment import Assessment, assess
 from slipway_operator.decide.analysis.gate import list_gates
 from slipway_operator.decide.analysis.ledger import (
@@ -185,6 +186,9 @@ def _gather(
     if readings is not None:
         slots = world.slots if world.route and world.route.verified else None
         weight = slots.weigh(canary) if slots else 0
+        # Prometheus reads each pod at its own moment: such counts are no split of the requests.
+        if spec.analysis.source is MetricSource.PROMETHEUS:
+            weight = 0
         ledger = take(
             ledger,
             readings=readings,

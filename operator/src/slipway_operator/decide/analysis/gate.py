@@ -18,6 +18,8 @@ from slipway_operator.state.readings import Reading
 _LEAST_CEILING: Final = 0.01
 _ENOUGH: Final = 100  # requests of the stable that tell which of them are slow
 _MOST_SECONDS: Final = 604_800
+# A spec says of its own counters only what is bad: at most 1 % of the events, or like the stable.
+_COUNTERS: Final = Rule(tolerated=0.01, ceiling=0.02, relative=1.0, likeness=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ def _read_metric(metric: Metric) -> Gate:
             relative=float(slow.relative),
             is_gating=is_gating,
         )
+    if metric.prometheus is not None:
+        return Gate(name=metric.name, type=metric.type, rule=_COUNTERS, is_gating=is_gating)
     assert metric.violation_rate is not None  # noqa: S101  all others are refused
     tolerated = float(metric.violation_rate.tolerated)
     relative = metric.violation_rate.relative

@@ -9,14 +9,16 @@ has counted so far is left out, like everything that was counted while nobody re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from slipway_operator.api.spec_rollout import WarmUp
 from slipway_operator.api.status_rollout import Analysis
+from slipway_operator.api.vocabulary import MetricType
 from slipway_operator.decide.analysis.cursor import load_trial
 from slipway_operator.decide.analysis.gate import Gate, choose_bound, count
 from slipway_operator.decide.analysis.rates import Counts
 from slipway_operator.decide.analysis.split import Split
+from slipway_operator.decide.analysis.tallying import Window, advance_tallies
 from slipway_operator.decide.analysis.trial import Trial
 from slipway_operator.state.readings import Reading, Readings, Source
 from slipway_operator.state.slots import MILLION
@@ -38,13 +40,15 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What is known of one attempt. `errors`: requests and failures of the step, whatever the
-    metrics are. `unread_since`: since when not every pod could be read, with `unread` saying why.
+    metrics are. `windows`: by metric, what its own queries have counted. `unread_since`: since when
+    not every pod or metric could be read, with `unread` saying why.
     """
 
     rollout: str
     step: int = -1
     trials: Mapping[str, Trial] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    windows: Mapping[str, Window] = field(default_factory=dict)
     errors: Pair = field(default_factory=Pair)
     split: Split | None = None
     seconds: float = 0.0
@@ -114,7 +118,17 @@ def take(
             ledger.trials.get(gate.name, Trial()), gate, ours=ours, theirs=theirs, known=known
         )
         for gate in gates
+        if gate.type is not MetricType.PROMETHEUS
     }
+    told, windows = advance_tallies(
+        gates=gates,
+        trials=ledger.trials,
+        windows=ledger.windows,
+        tallies=readings.tallies,
+        canary=canary,
+        stable=stable,
+        at=readings.at,
+    )
     errors = Pair(canary=_count_errors(ours), stable=_count_errors(theirs))
     # With pods left out the counts are no split of all requests.
     judged = [s for s, _ in readings.found if s.revision in (canary, stable)]
@@ -124,15 +138,24 @@ def take(
         seconds = max((readings.at - ledger.at).total_seconds(), 0.0)
     return replace(
         ledger,
-        trials=trials,
+        trials={**told, **trials},
+        windows=windows,
         readings={uid: reading for uid, (_, reading) in warm.items()},
         errors=ledger.errors + errors,
         split=_advance_split(ledger.split, errors, weight=weight if is_whole else None),
         seconds=ledger.seconds + seconds,
         at=readings.at,
-        unread_since=None,
-        unread="",
+        **_tell_unread(ledger, readings),
     )
+
+
+def _tell_unread(ledger: Ledger, readings: Readings) -> dict[str, Any]:
+    """All pods are read; a metric whose queries have no answer keeps nothing else from counting."""
+    if not readings.untold:
+        return {"unread_since": None, "unread": ""}
+    metric, why = min(readings.untold.items())
+    since = ledger.unread_since or readings.at
+    return {"unread_since": since, "unread": f'metric "{metric}": {why}'}
 
 
 def _is_warm(source: Source, reading: Reading, *, warm_up: WarmUp, at: datetime) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.edges.built import ArtifactFinder
 from slipway_operator.edges.clock import monotonic, utc_now
+from slipway_operator.edges.evidence import EvidenceReader
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
 from slipway_operator.edges.kubernetes.events import record_event
 from slipway_operator.edges.kubernetes.hearing import Hearing
@@ -25,7 +26,6 @@ from slipway_operator.edges.kubernetes.pod_refusals import find_pod_refusal, fin
 from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_namespace_ending
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
-from slipway_operator.edges.readings import read_pods
 from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.plan import (
     Apply,
@@ -34,6 +34,7 @@ from slipway_operator.plan import (
     find_reusable_build,
     list_hosts_to_check,
     list_pods_to_read,
+    list_questions,
     list_secrets,
     make_plan,
 )
@@ -75,6 +76,7 @@ class Reconciler:
         self._api, self._mirror, self._hearing = api, mirror, hearing
         self._settings, self._leadership = settings, leadership
         self._telemetry, self._tokens, self._finder = telemetry, tokens, finder
+        self._evidence = EvidenceReader(settings)
         self._refusals: dict[str, Refusal] = {}
         self._ledgers: dict[str, Ledger] = {}
         self._settled: dict[str, tuple[tuple[str, ...], float]] = {}  # with when trust ends
@@ -104,6 +106,7 @@ class Reconciler:
             self._refusals.pop(uid, None)
             self._settled.pop(uid, None)
             self._ledgers.pop(uid, None)
+            self._evidence.forget(uid)
             return None
         if self.is_on_hold and not self.blindness:
             return None
@@ -213,6 +216,7 @@ class Reconciler:
         children = self._mirror.children_of(uid)
         hosts = list_hosts_to_check(asked, settings=self._settings)
         podless = find_podless_job(children)
+        pods = list_pods_to_read(asked, children)
         observed = Observed(
             objects=children,
             absent_secrets=frozenset(absent),
@@ -222,8 +226,10 @@ class Reconciler:
             pod_refusal=None if podless is None else await find_pod_refusal(self._api, podless),
             allowed_hosts=await find_allowed_hosts(self._api, namespace) if hosts else (),
             host_holders=await find_holders(self._api, self._mirror, asked, hosts),
-            readings=await read_pods(
-                list_pods_to_read(asked, children), ledger=self._ledgers.get(uid)
+            readings=await self._evidence.read(
+                pods,
+                list_questions(asked) if pods else None,
+                ledger=self._ledgers.get(uid),
             ),
         )
         plan = self._plan(asked, observed)
@@ -233,6 +239,7 @@ class Reconciler:
             plan = self._plan(asked, observed)
         if plan.ledger is None:
             self._ledgers.pop(uid, None)
+            self._evidence.forget(uid)
         else:
             self._ledgers[uid] = plan.ledger
         return plan, observed
