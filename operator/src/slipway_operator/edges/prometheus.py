@@ -170,8 +170,9 @@ class Prometheus:
             token = path.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
             raise PrometheusSilent(f'the token of {self._name}, "{path}", cannot be read') from None
-        if not token.isprintable():
-            raise PrometheusSilent(f'the token of {self._name}, "{path}", is no single line')
+        if not token or not token.isprintable():
+            what = "is no single line" if token else "is empty"
+            raise PrometheusSilent(f'the token of {self._name}, "{path}", {what}')
         return {"Authorization": f"Bearer {token}"}
 
 

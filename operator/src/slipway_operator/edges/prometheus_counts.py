@@ -136,11 +136,12 @@ def _render(samples: Iterable[Sample]) -> str:
             merged[name, own] = max(sample.value, merged.get((name, own), -math.inf))
     lines: list[str] = []
     for family, kind in _TYPES.items():
-        lines.append(f"# TYPE {family} {kind}")
-        for (name, labels), value in merged.items():
-            if name in (family, f"{family}_bucket"):
-                told = ",".join(f'{key}="{_escape(text)}"' for key, text in labels)
-                lines.append(f"{name}{{{told}}} {_write(value)}")
+        series = [key for key in merged if key[0] in (family, f"{family}_bucket")]
+        if series:
+            lines.append(f"# TYPE {family} {kind}")
+        for name, labels in series:
+            told = ",".join(f'{key}="{_escape(text)}"' for key, text in labels)
+            lines.append(f"{name}{{{told}}} {_write(merged[name, labels])}")
     return "\n".join([*lines, ""])
 
 
