@@ -21,33 +21,25 @@ from store_programs import prometheus
 HANG_SECONDS = 60.0
 
 
-class Exporter:
-    """A pod's metrics page: what a serving process counts, beside counters of anybody's."""
+class Page:
+    """A page of metrics, and a shop's counters on it."""
 
-    def __init__(self, *, model: str, revision: str) -> None:
-        self.revision = revision
-        self.metrics = Metrics(model=model, revision=revision)
+    def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(self.metrics)
         self.orders = Counter(
             "shop_orders", "Orders.", ["revision", "outcome"], registry=self.registry
         )
 
     @property
-    def page(self) -> str:
+    def text(self) -> str:
         return generate_latest(self.registry).decode()
 
-    def order(self, paid: int, unpaid: int = 0) -> None:
-        self.orders.labels(self.revision, "paid").inc(paid)
-        if unpaid:
-            self.orders.labels(self.revision, "unpaid").inc(unpaid)
-
     def __enter__(self) -> Self:
-        exporter = self
+        page = self
 
-        class Page(BaseHTTPRequestHandler):
+        class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = exporter.page.encode()
+                body = page.text.encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()
@@ -56,7 +48,7 @@ class Exporter:
             def log_message(self, *_: Any) -> None:
                 """A page is no news."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
@@ -67,6 +59,21 @@ class Exporter:
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self._server.server_address[1]}"
+
+
+class Exporter(Page):
+    """A pod's metrics, as a serving process counts them, with the shop's beside."""
+
+    def __init__(self, *, model: str, revision: str) -> None:
+        super().__init__()
+        self.revision = revision
+        self.metrics = Metrics(model=model, revision=revision)
+        self.registry.register(self.metrics)
+
+    def order(self, paid: int, unpaid: int = 0) -> None:
+        self.orders.labels(self.revision, "paid").inc(paid)
+        if unpaid:
+            self.orders.labels(self.revision, "unpaid").inc(unpaid)
 
 
 @dataclass(kw_only=True)

@@ -132,7 +132,7 @@ def test_it_tells_what_the_pods_themselves_tell(server: Server) -> None:
         found = Looking(server).wait(pods, ALL)
         assert [source for source, _ in found.found] == list(pods)
         assert dict(found.found) == {
-            source: parse_reading(pod.page) for source, pod in zip(pods, (new, old), strict=True)
+            source: parse_reading(pod.text) for source, pod in zip(pods, (new, old), strict=True)
         }
         told = dict(found.found)[pods[0]]
         assert (told.requests, told.rows, told.violations) == (30, 30, 3)
