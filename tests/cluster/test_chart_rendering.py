@@ -69,9 +69,9 @@ def test_the_operator_reads_the_configuration(values: Path) -> None:
 
 @each_story
 def test_every_object_is_accepted(values: Path, cluster: Cluster, namespace: Namespace) -> None:
-    """All but ServiceMonitors: the test cluster has no Prometheus operator."""
+    """All but ServiceMonitors and PodMonitors: the test cluster has no Prometheus operator."""
     objects = [_placed(obj, namespace.name) for obj in render(values)]
-    objects = [obj for obj in objects if obj["kind"] != "ServiceMonitor"]
+    objects = [obj for obj in objects if not obj["kind"].endswith("Monitor")]
     listed = {"apiVersion": "v1", "kind": "List", "items": objects}
     told = cluster.kubectl(
         "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-",

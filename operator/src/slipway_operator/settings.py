@@ -84,6 +84,7 @@ class Settings:
     holds `HOST:PORT` entries that downloads may reach although they are private.
     `max_builds_per_namespace`: None: any number. `registry_secret` is the Secret of
     `RegistryCredentials.SECRET`. `prometheus`: None: rollouts can be judged by pods alone.
+    `metrics_from`: namespaces besides Slipway's own from which pods' metrics may be read.
     """
 
     engine: Engine
@@ -102,6 +103,7 @@ class Settings:
     registry_credentials: RegistryCredentials = RegistryCredentials.NONE
     registry_secret: str | None = None
     prometheus: PrometheusAddress | None = None
+    metrics_from: tuple[str, ...] = ()
 
     @classmethod
     def laptop(

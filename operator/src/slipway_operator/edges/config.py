@@ -106,6 +106,7 @@ class OperatorConfig(_Part, frozen=True, kw_only=True):
     lease: LeaseTerms = LeaseTerms()
     max_builds_per_namespace: int = 2
     prometheus: PrometheusServer | None = None
+    metrics_from: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
@@ -138,6 +139,7 @@ class OperatorConfig(_Part, frozen=True, kw_only=True):
             prometheus=None
             if self.prometheus is None
             else PrometheusAddress(url=self.prometheus.url, token_file=self.prometheus.token_file),
+            metrics_from=self.metrics_from,
         )
 
 

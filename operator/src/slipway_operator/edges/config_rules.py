@@ -52,6 +52,10 @@ def _check_texts(config: Json) -> Iterator[str]:
             for at, name in enumerate(config["watchNamespaces"])
         ),
         *(
+            (f"metricsFrom[{at}]", name, _LABEL, "a namespace's name")
+            for at, name in enumerate(config["metricsFrom"])
+        ),
+        *(
             (f"fetchAllow[{at}]", entry, _HOST_PORT, "HOST:PORT")
             for at, entry in enumerate(config["fetchAllow"])
         ),
