@@ -346,7 +346,6 @@ NOT_YET: dict[str, list[dict[str, Any]]] = {
     ],
     "spec.contract.onViolation": [document({"contract": {"onViolation": "Quarantine"}})],
     "spec.contract.rules[].onViolation": [document({"contract": {"rules": [CONTRACT_RULE]}})],
-    "spec.traffic.revisionOverride": [document({"traffic": {"revisionOverride": "Token"}})],
     "spec.autoscaling": [
         document({"autoscaling": {"minReplicas": 1}}),
         document({"autoscaling": {}}),
@@ -405,6 +404,7 @@ SUPPORTED: dict[str, dict[str, Any]] = {
     "a policy": document({"contract": {"onViolation": "Reject"}}),
     "a policy for a column": contract_rule(),
     "no override": document({"traffic": {"revisionOverride": "Off"}}),
+    "an override": document({"traffic": {"revisionOverride": "Token"}}),
     "a Secret": with_model(access={"secretRef": {"name": "s3"}}),
     "resources": resources(requests={"cpu": 1}, limits={"memory": "1Gi"}),
 }

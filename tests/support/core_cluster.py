@@ -132,6 +132,7 @@ class Cluster:
     plans: int = 0
     ledger: Ledger | None = None
     counted: dict[str, float] = field(default_factory=dict)  # requests of a pod, by uid
+    override_token: str | None = None
     untold: dict[str, str] = field(default_factory=dict)  # metrics that Prometheus does not tell
     reachable: set[str] = field(default_factory=set)  # Services that may still get requests
 
@@ -169,6 +170,7 @@ class Cluster:
             ),
             absent_secrets=frozenset(set(list_secrets(asked)) - self.secrets),
             readings=self.read(name),
+            override_token=self.override_token,
         )
 
     def read(self, name: str) -> Readings | None:

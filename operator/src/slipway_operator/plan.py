@@ -19,7 +19,7 @@ from slipway_operator.api.conditions import (
 from slipway_operator.api.parse import parse_modeldeployment
 from slipway_operator.api.reasons import event_type, say
 from slipway_operator.api.status import Addresses, Status, read_status, render_status
-from slipway_operator.api.vocabulary import MetricSource
+from slipway_operator.api.vocabulary import MetricSource, RevisionOverride
 from slipway_operator.decide.account import Account, Progress, render_account
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildPhase
@@ -30,6 +30,7 @@ from slipway_operator.decide.rollout.conclusion import describe_step, render_ste
 from slipway_operator.decide.rollout.path import lay_path
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
+from slipway_operator.resources.override import name_override
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID
 from slipway_operator.state.observed import (
@@ -99,6 +100,15 @@ def list_secrets(asked: Mapping[str, Any]) -> tuple[str, ...]:
     parsed = parse_modeldeployment(asked)
     reference = parsed.asked.spec.model.access.secret_ref if parsed.asked else None
     return () if reference is None else (reference.name,)
+
+
+def name_override_secret(asked: Mapping[str, Any]) -> str | None:
+    """The Secret that an edge has to keep before it makes a plan, with a token that it draws once:
+    requests that carry it choose the new revision. None: none may."""
+    parsed = parse_modeldeployment(asked)
+    if parsed.asked is None or parsed.asked.spec.traffic.revision_override is RevisionOverride.OFF:
+        return None
+    return name_override(asked["metadata"]["name"])
 
 
 def list_hosts_to_check(asked: Mapping[str, Any], *, settings: Settings) -> tuple[str, ...]:

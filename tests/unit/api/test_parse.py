@@ -541,7 +541,6 @@ NOT_YET: dict[str, dict[str, Any]] = {
             }
         }
     ),
-    "spec.traffic.revisionOverride": document({"traffic": {"revisionOverride": "Token"}}),
     "spec.autoscaling": document({"autoscaling": {}}),
     "spec.rollout.strategy": document({"rollout": {"strategy": "Shadow"}}),
     "spec.rollout.stableScale": document({"rollout": {"stableScale": "Dynamic"}}),

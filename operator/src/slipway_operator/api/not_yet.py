@@ -16,7 +16,6 @@ from slipway_operator.api.vocabulary import (
     Format,
     MetricType,
     Policy,
-    RevisionOverride,
     StableScale,
     StepType,
     Strategy,
@@ -82,11 +81,6 @@ FIELDS: Final = (
         path="spec.contract.rules[].onViolation",
         values=frozenset({Policy.QUARANTINE}),
         instead="Use Reject, Warn or Default.",
-    ),
-    NotYet(
-        path="spec.traffic.revisionOverride",
-        values=frozenset({RevisionOverride.TOKEN}),
-        instead='Use "Off" or take it out.',
     ),
     NotYet(path="spec.autoscaling", instead="Take it out and set spec.replicas."),
     NotYet(

@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from slipway_operator.api.parse import parse_modeldeployment
+from slipway_operator.api.reasons import say
 from slipway_operator.contract import ENV_FETCH_ALLOW
 from slipway_operator.decide.analysis.ledger import Ledger
+from slipway_operator.edges.chance import draw_token
 from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.config_rules import is_web_address
 from slipway_operator.edges.queue import KeyedLoop
@@ -31,11 +33,14 @@ from slipway_operator.plan import (
     list_questions,
     list_secrets,
     make_plan,
+    name_override_secret,
 )
+from slipway_operator.resources.override import build_override, is_override_of, read_override
 from slipway_operator.settings import PrometheusAddress, Settings
 from slipway_operator.state.identity import LABEL_UID
-from slipway_operator.state.observed import Observed
+from slipway_operator.state.observed import Observed, Refusal
 from slipway_operator.state.readings import Readings
+from slipway_operator.steering.world import read_owner
 
 if TYPE_CHECKING:
     from slipway_operator.edges.evidence import EvidenceReader
@@ -94,7 +99,7 @@ class ModelController:
             return None
         plan = make_plan(
             asked=asked,
-            observed=replace(self._observe(asked), readings=readings),
+            observed=replace(self._observe(asked), readings=readings, **self._keep_override(asked)),
             settings=self._settings,
             now=utc_now(),
             ledger=self._ledgers.get(uid),
@@ -139,6 +144,21 @@ class ModelController:
         self._ledgers.pop(uid, None)
         if self._evidence is not None:
             self._evidence.forget(uid)
+
+    def _keep_override(self, asked: Object) -> dict[str, Any]:
+        """The token of requests that choose the new revision, where some may; made once."""
+        name, owner = name_override_secret(asked), read_owner(asked)
+        if name is None:
+            return {}
+        found = self._store.find(SECRET, owner.namespace, name)
+        if found is not None and not is_override_of(found, owner=owner):
+            message = say("NameConflict", kind=SECRET.kind, object=name)
+            return {"refusal": Refusal(reason="NameConflict", message=message)}
+        token = None if found is None else read_override(found)
+        if token is None:
+            token = draw_token()
+            self._store.apply(build_override(owner=owner, token=token), manager=MANAGER)
+        return {"override_token": token}
 
     def _observe(self, asked: Mapping[str, Any]) -> Observed:
         """The model's namespace, whole: children, strangers with a child's name, pods."""

@@ -113,6 +113,7 @@ class RouteState:
     `slots` is None when the route was edited into a shape that is not ours. `verified`: the gateway
     confirmed exactly what the route says now. `trouble` is the gateway's own reason and words when
     it refused. `rejected` and `last_command` are what a lost status would have forgotten.
+    `chosen`: the revision of requests that choose it themselves.
     """
 
     slots: Slots | None
@@ -122,3 +123,4 @@ class RouteState:
     address: str | None
     rejected: tuple[str, ...] = ()
     last_command: str | None = None
+    chosen: str | None = None

@@ -42,6 +42,12 @@ class Rolled:
     answer: Answer | None
     evidence: Assessment | None
     ledger: Ledger | None
+    complete: frozenset[str]
+
+    @property
+    def chosen(self) -> str | None:
+        """The revision on its way whose pods are all there, for requests that choose it."""
+        return self.course.candidate if self.course.candidate in self.complete else None
 
     @property
     def stable(self) -> str | None:
@@ -148,6 +154,7 @@ def roll(
         answer=answer,
         evidence=evidence,
         ledger=ledger,
+        complete=frozenset(complete),
     )
 
 

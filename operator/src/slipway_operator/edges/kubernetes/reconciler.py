@@ -22,6 +22,7 @@ from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.hosts import find_allowed_hosts, find_holders
 from slipway_operator.edges.kubernetes.lease import Leadership
 from slipway_operator.edges.kubernetes.mirror import Mirror
+from slipway_operator.edges.kubernetes.override import keep_override
 from slipway_operator.edges.kubernetes.pod_refusals import find_pod_refusal, find_podless_job
 from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_namespace_ending
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
@@ -37,6 +38,7 @@ from slipway_operator.plan import (
     list_questions,
     list_secrets,
     make_plan,
+    name_override_secret,
 )
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID, MANAGED_BY, read_controller
@@ -216,12 +218,13 @@ class Reconciler:
         children = self._mirror.children_of(uid)
         hosts = list_hosts_to_check(asked, settings=self._settings)
         podless = find_podless_job(children)
+        token, untold = await self._keep_override(asked)
         pods = list_pods_to_read(asked, children)
         observed = Observed(
             objects=children,
             absent_secrets=frozenset(absent),
             artifacts=artifacts or {},
-            refusal=blind or self._refusals.get(uid),
+            refusal=blind or self._refusals.get(uid) or untold,
             other_builds=self._count_other_builds(namespace, uid),
             pod_refusal=None if podless is None else await find_pod_refusal(self._api, podless),
             allowed_hosts=await find_allowed_hosts(self._api, namespace) if hosts else (),
@@ -231,6 +234,7 @@ class Reconciler:
                 list_questions(asked) if pods else None,
                 ledger=self._ledgers.get(uid),
             ),
+            override_token=token,
         )
         plan = self._plan(asked, observed)
         strangers = await self._find_unseen(plan, observed)
@@ -243,6 +247,14 @@ class Reconciler:
         else:
             self._ledgers[uid] = plan.ledger
         return plan, observed
+
+    async def _keep_override(self, asked: Object) -> tuple[str | None, Refusal | None]:
+        """The token of requests that choose the new revision, where some may."""
+        name = name_override_secret(asked)
+        if name is None or self.blindness:
+            return None, None
+        self._check()
+        return await keep_override(self._api, asked, name=name)
 
     async def _keep_tokens(self, uid: str) -> None:
         if self._tokens is not None:
