@@ -54,7 +54,7 @@ $(UV):
 
 # One folder a version, so a new version is installed beside the old one. All from package registries.
 .PHONY: stores
-stores: setup ## Install the store servers that the tests run (azurite, versitygw, an OCI registry)
+stores: setup ## Install the store servers that the tests run (azurite, versitygw, an OCI registry), and Prometheus
 	@$(RUN) python tests/support/store_programs.py
 
 .PHONY: setup

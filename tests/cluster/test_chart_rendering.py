@@ -69,9 +69,9 @@ def test_the_operator_reads_the_configuration(values: Path) -> None:
 
 @each_story
 def test_every_object_is_accepted(values: Path, cluster: Cluster, namespace: Namespace) -> None:
-    """All but ServiceMonitors: the test cluster has no Prometheus operator."""
+    """All but ServiceMonitors and PodMonitors: the test cluster has no Prometheus operator."""
     objects = [_placed(obj, namespace.name) for obj in render(values)]
-    objects = [obj for obj in objects if obj["kind"] != "ServiceMonitor"]
+    objects = [obj for obj in objects if not obj["kind"].endswith("Monitor")]
     listed = {"apiVersion": "v1", "kind": "List", "items": objects}
     told = cluster.kubectl(
         "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-",
@@ -159,7 +159,7 @@ def test_without_cluster_objects_there_are_none() -> None:
     assert [obj["kind"] for obj in objects if "namespace" not in obj["metadata"]] == []
 
 
-def test_a_secret_is_written_by_the_embedded_registry_only() -> None:
+def test_a_secret_is_changed_for_the_embedded_registry_only() -> None:
     for name, credentials in (
         ("default", RegistryCredentials.EMBEDDED),
         ("external-registry", RegistryCredentials.SECRET),
@@ -175,8 +175,8 @@ def test_a_secret_is_written_by_the_embedded_registry_only() -> None:
             if rule["resources"] == ["secrets"]
             for verb in rule["verbs"]
         }
-        more = {"create", "patch"} if credentials is RegistryCredentials.EMBEDDED else set()
-        assert verbs == {"get", *more}, name
+        more = {"patch"} if credentials is RegistryCredentials.EMBEDDED else set()
+        assert verbs == {"get", "create", *more}, name
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ def contract_rule(**members: Any) -> dict[str, Any]:
     return document({"contract": {"rules": [rule]}})
 
 
+RATE = {
+    "good": 'paid_total{revision="{{revision}}",namespace="{{namespace}}"}',
+    "total": 'asked_total{revision="{{revision}}",model="{{name}}"}',
+}
 METRICS = {
     "ErrorRate": {"errorRate": {"tolerated": "0.005", "ceiling": "0.01", "relative": "1.0"}},
     "SlowFraction": {"slowFraction": {"baselineQuantile": "0.99", "relative": "1.5"}},
@@ -37,7 +41,7 @@ METRICS = {
     "Agreement": {"agreement": {"min": "0.98", "tolerance": "0.001"}},
     "PredictionDrift": {"predictionDrift": {"max": "0.1"}},
     "GroundTruth": {"groundTruth": {"metric": "Accuracy", "minimum": "-0.02"}},
-    "Prometheus": {"prometheus": {"good": "sum(a)", "total": "sum(b)"}},
+    "Prometheus": {"prometheus": RATE},
 }
 
 # id → (document, part of the message of the rule that refuses it)
@@ -214,6 +218,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         rollout(strategy="Immediate", steps=[{"type": "Approval"}]),
         "Immediate has no steps",
     ),
+    "Prometheus in a shadow": (
+        rollout(strategy="Shadow", analysis={"source": "Prometheus"}),
+        "told by the pods alone",
+    ),
+    "Prometheus with copies": (
+        rollout(
+            steps=[{"type": "Shadow", "shadow": {"percent": 5}}], analysis={"source": "Prometheus"}
+        ),
+        "told by the pods alone",
+    ),
     "weights with BlueGreen": (
         rollout(strategy="BlueGreen", steps=[{"type": "Weight", "weight": {"percent": 5}}]),
         "moves all requests at once",
@@ -265,6 +279,28 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "metric with another's member": (
         metric(type="ErrorRate", agreement={"min": "0.98"}),
         "exactly the member of its name",
+    ),
+    "good events of no revision": (
+        metric(type="Prometheus", prometheus=RATE | {"good": "paid_total"}),
+        "without {{revision}} both revisions would count the same",
+    ),
+    "all events of no revision": (
+        metric(type="Prometheus", prometheus=RATE | {"total": 'x{revision="{revision}"}'}),
+        "without {{revision}}",
+    ),
+    "something else to fill in": (
+        metric(
+            type="Prometheus",
+            prometheus=RATE | {"good": 'x{revision="{{revision}}",pod="{{pod}}"}'},
+        ),
+        "only {{revision}}, {{namespace}} and {{name}} are filled in",
+    ),
+    "a placeholder with blanks": (
+        metric(
+            type="Prometheus",
+            prometheus=RATE | {"total": 'x{revision="{{revision}}",model="{{ name }}"}'},
+        ),
+        "correct what else stands in two braces",
     ),
     "dependency without its member": (
         document({"dependencies": [{"name": "db", "type": "SQL"}]}),
@@ -357,16 +393,13 @@ NOT_YET: dict[str, list[dict[str, Any]]] = {
     ],
     "spec.contract.onViolation": [document({"contract": {"onViolation": "Quarantine"}})],
     "spec.contract.rules[].onViolation": [document({"contract": {"rules": [CONTRACT_RULE]}})],
-    "spec.traffic.revisionOverride": [document({"traffic": {"revisionOverride": "Token"}})],
     "spec.autoscaling": [
         document({"autoscaling": {"minReplicas": 1}}),
         document({"autoscaling": {}}),
     ],
     "spec.rollout.stableScale": [rollout(stableScale="Dynamic")],
-    "spec.rollout.analysis.source": [rollout(analysis={"source": "Prometheus"})],
     "spec.rollout.analysis.metrics[].type": [
-        metric(type=kind, **METRICS[kind])
-        for kind in ("PredictionDrift", "GroundTruth", "Prometheus")
+        metric(type=kind, **METRICS[kind]) for kind in ("PredictionDrift", "GroundTruth")
     ],
     "spec.monitoring": [document({"monitoring": {}})],
     "spec.dependencies": [document({"dependencies": [DATABASE]})],
@@ -416,16 +449,17 @@ SUPPORTED: dict[str, dict[str, Any]] = {
         scaleDownDelaySeconds=0,
         progressDeadlineSeconds=60,
         analysis={
-            "source": "Pods",
+            "source": "Prometheus",
             "metrics": [
                 {"name": kind.lower(), "type": kind} | METRICS[kind]
-                for kind in ("ErrorRate", "SlowFraction", "ViolationRate")
+                for kind in ("ErrorRate", "SlowFraction", "ViolationRate", "Prometheus")
             ],
         },
     ),
     "a policy": document({"contract": {"onViolation": "Reject"}}),
     "a policy for a column": contract_rule(),
     "no override": document({"traffic": {"revisionOverride": "Off"}}),
+    "an override": document({"traffic": {"revisionOverride": "Token"}}),
     "a Secret": with_model(access={"secretRef": {"name": "s3"}}),
     "resources": resources(requests={"cpu": 1}, limits={"memory": "1Gi"}),
 }

@@ -8,17 +8,26 @@ status. What a model does in its build and as a pod is told by `Behaviour`. Time
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway_operator.contract import REPORT_SCHEMA, STEPS
 from slipway_operator.decide.analysis.ledger import Ledger
-from slipway_operator.plan import Apply, Delete, Plan, list_pods_to_read, list_secrets, make_plan
+from slipway_operator.plan import (
+    Apply,
+    Delete,
+    Plan,
+    list_pods_to_read,
+    list_questions,
+    list_secrets,
+    make_plan,
+)
 from slipway_operator.settings import Settings
 from slipway_operator.state.observed import Observed
 from slipway_operator.state.readings import Reading, Readings, Source
+from slipway_operator.state.tallies import Tally
 
 START = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 Json = dict[str, Any]
@@ -64,7 +73,8 @@ class WriteFailedError(Exception):
 class Behaviour:
     """What a model does: `fails` names the step that fails and `report` what it reports (None: it
     dies without a word, with `exit`); `pod` is ready | crash | silent | unplaced | unpulled. Of its
-    requests the shares `errors`, `slow` and `violations` are bad; `mute` pods do not tell."""
+    requests the shares `errors`, `slow` and `violations` are bad, and `unpaid` of the events that
+    only Prometheus knows of; `mute` pods do not tell."""
 
     digest: str = "sha256:" + "a" * 64
     fails: str | None = None
@@ -77,6 +87,7 @@ class Behaviour:
     errors: float = 0.0
     slow: float = 0.01
     violations: float = 0.0
+    unpaid: float = 0.0
     mute: bool = False
 
 
@@ -143,6 +154,8 @@ class Cluster:
     ledger: Ledger | None = None
     counted: dict[str, float] = field(default_factory=dict)  # requests of a pod, by uid
     copied: dict[str, float] = field(default_factory=dict)  # copies that a pod got, by uid
+    override_token: str | None = None
+    untold: dict[str, str] = field(default_factory=dict)  # metrics that Prometheus does not tell
     reachable: set[str] = field(default_factory=set)  # Services that may still get requests
 
     # ── what a user does ─────────────────────────────────────────────────────────────────
@@ -179,6 +192,7 @@ class Cluster:
             ),
             absent_secrets=frozenset(set(list_secrets(asked)) - self.secrets),
             readings=self.read(name),
+            override_token=self.override_token,
         )
 
     def read(self, name: str) -> Readings | None:
@@ -189,7 +203,14 @@ class Cluster:
             return None
         mute = {source.pod: "no answer" for source in sources if self._behaves(source.pod).mute}
         found = [(one, self._tell(one)) for one in sources if one.pod not in mute]
-        return Readings(at=self.now, found=tuple(found), unread=mute)
+        tallies = {
+            (query.metric, query.revision): self._tally(query.revision, sources)
+            for query in getattr(list_questions(asked), "queries", ())
+            if query.metric not in self.untold
+        }
+        return Readings(
+            at=self.now, found=tuple(found), unread=mute, tallies=tallies, untold=self.untold
+        )
 
     def serve(self, requests: int) -> None:
         """Requests come in, and are dealt out as the route says."""
@@ -231,6 +252,18 @@ class Cluster:
             latency=((0.01, total - slow), (0.1, total), (float("inf"), total)),
             rows=total,
             violations=int(total * behaviour.violations),
+        )
+
+    def _tally(self, revision: str, sources: Iterable[Source]) -> Tally:
+        """An event for each request that a pod answered."""
+        events = {
+            source.pod: (int(self.counted.get(source.uid, 0)), self._behaves(source.pod).unpaid)
+            for source in sources
+            if source.revision == revision
+        }
+        return Tally(
+            total={pod: {"all": count} for pod, (count, _) in events.items()},
+            good={pod: {"paid": int(count * (1 - bad))} for pod, (count, bad) in events.items()},
         )
 
     def plan(self, name: str, *, observed: Observed | None = None) -> Plan:

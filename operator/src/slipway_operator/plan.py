@@ -19,6 +19,7 @@ from slipway_operator.api.conditions import (
 from slipway_operator.api.parse import parse_modeldeployment
 from slipway_operator.api.reasons import event_type, say
 from slipway_operator.api.status import Addresses, Status, read_status, render_status
+from slipway_operator.api.vocabulary import MetricSource, RevisionOverride
 from slipway_operator.decide.account import Account, Progress, render_account
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildPhase
@@ -30,6 +31,7 @@ from slipway_operator.decide.rollout.path import lay_path
 from slipway_operator.decide.rollout.scene import is_tried
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
+from slipway_operator.resources.override import name_override
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID
 from slipway_operator.state.observed import (
@@ -40,6 +42,7 @@ from slipway_operator.state.observed import (
     read_labels,
     read_name,
 )
+from slipway_operator.state.questions import Query, Questions, fill_in
 from slipway_operator.state.readings import Source, list_sources
 from slipway_operator.state.revision import Snapshot
 from slipway_operator.state.slots import MILLION
@@ -100,6 +103,15 @@ def list_secrets(asked: Mapping[str, Any]) -> tuple[str, ...]:
     return () if reference is None else (reference.name,)
 
 
+def name_override_secret(asked: Mapping[str, Any]) -> str | None:
+    """The Secret that an edge has to keep before it makes a plan, with a token that it draws once:
+    requests that carry it choose the new revision. None: none may."""
+    parsed = parse_modeldeployment(asked)
+    if parsed.asked is None or parsed.asked.spec.traffic.revision_override is RevisionOverride.OFF:
+        return None
+    return name_override(asked["metadata"]["name"])
+
+
 def list_hosts_to_check(asked: Mapping[str, Any], *, settings: Settings) -> tuple[str, ...]:
     """The host names of which an edge has to look up before it makes a plan whether they are
     allowed to the namespace, and which older model has them."""
@@ -138,6 +150,31 @@ def is_compared(asked: Mapping[str, Any]) -> bool:
     of requests, and its answers are compared."""
     rollout = (asked.get("status") or {}).get("rollout") or {}
     return bool(rollout.get("shadow"))
+
+
+def list_questions(asked: Mapping[str, Any]) -> Questions | None:
+    """What an edge has to ask Prometheus of a rollout whose pods are to be read; None: nothing."""
+    parsed, status = parse_modeldeployment(asked), read_status(asked.get("status") or {})
+    if parsed.asked is None or is_compared(asked):
+        return None
+    analysis, metadata = parsed.asked.spec.rollout.analysis, asked["metadata"]
+    counts = analysis.source is MetricSource.PROMETHEUS
+    place = {"namespace": metadata["namespace"], "name": metadata["name"]}
+    revisions = [each for each in (status.canary_revision, status.stable_revision) if each]
+    queries = tuple(
+        Query(
+            metric=metric.name,
+            revision=revision,
+            good=fill_in(metric.prometheus.good, revision=revision, **place),
+            total=fill_in(metric.prometheus.total, revision=revision, **place),
+        )
+        for metric in analysis.metrics
+        if metric.prometheus is not None
+        for revision in revisions
+    )
+    if not counts and not queries:
+        return None
+    return Questions(uid=metadata["uid"], counts=counts, queries=queries, **place)
 
 
 def find_reusable_build(asked: Mapping[str, Any]) -> str | None:

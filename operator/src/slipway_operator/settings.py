@@ -67,6 +67,15 @@ class GatewayAddress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrometheusAddress:
+    """A Prometheus that may be asked: what stands before `/api/v1/query`, and the file of a bearer
+    token; None: it wants none."""
+
+    url: str
+    token_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation of Slipway.
 
@@ -74,7 +83,8 @@ class Settings:
     gives models their host names (`NAME.NAMESPACE.DOMAIN`); None: no public name. `fetch_allow`
     holds `HOST:PORT` entries that downloads may reach although they are private.
     `max_builds_per_namespace`: None: any number. `registry_secret` is the Secret of
-    `RegistryCredentials.SECRET`.
+    `RegistryCredentials.SECRET`. `prometheus`: None: rollouts can be judged by pods alone.
+    `metrics_from`: namespaces besides Slipway's own from which pods' metrics may be read.
     """
 
     engine: Engine
@@ -92,6 +102,8 @@ class Settings:
     max_builds_per_namespace: int | None = None
     registry_credentials: RegistryCredentials = RegistryCredentials.NONE
     registry_secret: str | None = None
+    prometheus: PrometheusAddress | None = None
+    metrics_from: tuple[str, ...] = ()
 
     @classmethod
     def laptop(
@@ -100,6 +112,7 @@ class Settings:
         artifact_store: str,
         fetch_allow: tuple[str, ...] = (),
         limits: BuildLimits | None = None,
+        prometheus: PrometheusAddress | None = None,
     ) -> "Settings":
         """Settings of the laptop engine: no domain, `file:` allowed, one name for all images."""
         return cls(
@@ -110,6 +123,7 @@ class Settings:
             native_image=LAPTOP_IMAGE,
             fetch_allow=fetch_allow,
             limits=limits or BuildLimits(),
+            prometheus=prometheus,
         )
 
     @classmethod

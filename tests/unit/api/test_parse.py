@@ -541,12 +541,8 @@ NOT_YET: dict[str, dict[str, Any]] = {
             }
         }
     ),
-    "spec.traffic.revisionOverride": document({"traffic": {"revisionOverride": "Token"}}),
     "spec.autoscaling": document({"autoscaling": {}}),
     "spec.rollout.stableScale": document({"rollout": {"stableScale": "Dynamic"}}),
-    "spec.rollout.analysis.source": document(
-        {"rollout": {"strategy": "Canary", "analysis": {"source": "Prometheus"}}}
-    ),
     "spec.monitoring": document({"monitoring": {"log": {"mode": "BestEffort"}}}),
     "spec.dependencies": document(
         {"dependencies": [{"name": "db", "type": "SQL", "sql": {"url": "postgresql://db/x"}}]}

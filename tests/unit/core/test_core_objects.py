@@ -13,6 +13,7 @@ from core_golden import SETTINGS
 from slipway_operator.api.spec import Access, GatewayReference, Model, Reference, Traffic
 from slipway_operator.resources.build_job import build_build_job
 from slipway_operator.resources.diff import compare_children, diff_object
+from slipway_operator.resources.override import build_override, is_override_of, read_override
 from slipway_operator.routing.gateway_api import build_route, build_secret_value, read_route
 from slipway_operator.settings import GatewayAddress, RegistryCredentials
 from slipway_operator.state.identity import Owner
@@ -367,3 +368,68 @@ def test_a_model_that_names_no_gateway_gets_the_installations() -> None:
         (parent,) = route["spec"]["parentRefs"]
         parent.pop("group"), parent.pop("kind")
         assert parent == wanted
+
+
+# ── Requests that choose their revision ──────────────────────────────────────────────────────
+def test_with_a_token_a_request_may_choose_and_gets_the_one_on_its_way() -> None:
+    override, split = build(token="t" * 48, chosen="c")["spec"]["rules"]
+    assert override["matches"][0]["headers"] == [
+        {"type": "Exact", "name": "x-slipway-revision", "value": "t" * 48}
+    ]
+    (backend,) = override["backendRefs"]
+    assert backend["name"] == "penguins-rc"
+    headers = backend["filters"][0]["requestHeaderModifier"]
+    assert headers["set"] == [
+        {"name": "x-model-revision", "value": "c"},
+        {"name": "x-slipway-forced", "value": "1"},
+    ]
+    assert headers["remove"] == ["x-slipway-revision"], "the token ends here"
+    assert split == build()["spec"]["rules"][1]
+
+
+def test_without_one_on_its_way_it_gets_that_of_the_idle_slot() -> None:
+    route = build(token="t" * 48)
+    assert route["spec"]["rules"][0]["backendRefs"][0]["name"] == "penguins-rb"
+    assert read(route).chosen == "b"
+    assert read(build(token="t" * 48, chosen="c")).chosen == "c"
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        pytest.param(spoil(lambda spec: spec.pop("rules")), id="no rules"),
+        pytest.param(spoil(lambda spec: spec["rules"][0].pop("backendRefs")), id="no backend"),
+        pytest.param(
+            spoil(lambda spec: spec["rules"][0]["backendRefs"][0].update(name="other")),
+            id="another Service",
+        ),
+    ],
+)
+def test_of_a_route_in_another_shape_nothing_is_known(route: dict[str, Any]) -> None:
+    assert read(route).chosen is None
+
+
+@pytest.mark.parametrize(
+    ("data", "token"),
+    [
+        pytest.param({"token": "MDEyMzQ1Njc4OWFiY2RlZg=="}, "0123456789abcdef", id="fine"),
+        pytest.param({"token": "MDEyMzQ1Njc4OWFiY2Rl"}, None, id="short"),
+        pytest.param({"token": "MDEyMzQ1Njc4OWFiY2RlZgo="}, None, id="two lines"),
+        pytest.param({"token": "w7bDtsO2w7bDtsO2w7bDtsO2w7bDtsO2"}, None, id="no ASCII"),
+        pytest.param({"token": "//8="}, None, id="no text"),
+        pytest.param({"token": "no base64"}, None, id="no base64"),
+        pytest.param({"token": None}, None, id="null"),
+        pytest.param({"key": "MDEyMzQ1Njc4OWFiY2RlZg=="}, None, id="another key"),
+        pytest.param(None, None, id="nothing"),
+    ],
+)
+def test_a_token_is_what_a_gateway_can_compare_with(data: Any, token: str | None) -> None:
+    assert read_override({"data": data}) == token
+
+
+def test_the_secret_is_the_model_s_own() -> None:
+    secret = build_override(owner=OWNER, token="t" * 48)
+    assert (secret["metadata"]["name"], read_override(secret)) == ("penguins-override", "t" * 48)
+    assert is_override_of(secret, owner=OWNER)
+    assert not is_override_of(secret, owner=replace(OWNER, uid="another"))
+    assert not is_override_of({"metadata": {}}, owner=OWNER)

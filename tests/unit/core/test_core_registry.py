@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.resources.access import build_build_policy
+from slipway_operator.resources.access import build_build_policy, build_serving_policy
 from slipway_operator.resources.registry import build_registry_egress
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import Owner
@@ -63,3 +63,26 @@ def test_builds_reach_what_the_administrator_allows() -> None:
         "to": [{"ipBlock": {"cidr": "fd00::1/128"}}],
         "ports": [{"port": 443, "protocol": "TCP"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("more", "namespaces"),
+    [
+        ((), ["slipway-system"]),
+        (("monitoring", "slipway-system"), ["slipway-system", "monitoring"]),
+    ],
+)
+def test_metrics_of_pods_may_be_read_from_where_the_installation_says(
+    more: tuple[str, ...], namespaces: list[str]
+) -> None:
+    settings = replace(
+        Settings.cluster(artifact_store=INSIDE, build_image="b", onnx_image="o", native_image="n"),
+        metrics_from=more,
+    )
+    owner = Owner(name="churn", namespace="default", uid="u")
+    policy = build_serving_policy(owner=owner, settings=settings)
+    (rule,) = [one for one in policy["spec"]["ingress"] if one["ports"][0]["port"] == "metrics"]
+    assert [
+        one["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for one in rule["from"]
+    ] == namespaces

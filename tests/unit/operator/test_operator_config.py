@@ -16,6 +16,7 @@ from slipway_operator.settings import (
     BuildLimits,
     Engine,
     GatewayAddress,
+    PrometheusAddress,
     RegistryCredentials,
     RuntimeUpdates,
 )
@@ -58,6 +59,8 @@ systemNamespace: ops
 fetchAllow: ["minio.store.svc:9000", "[fd00::1]:443"]
 limits: {{fetchSeconds: 60, convertMemoryBytes: 1073741824}}
 runtimeUpdates: Rollout
+prometheus: {{url: "https://prometheus.example.com:9090/team", tokenFile: /run/token}}
+metricsFrom: [monitoring]
 lease: {{name: mine, durationSeconds: 30}}
 maxBuildsPerNamespace: 5
 logLevel: DEBUG
@@ -67,6 +70,10 @@ logLevel: DEBUG
     assert (settings.domain, settings.url_scheme) == ("models.example.com", "https")
     assert settings.gateway == GatewayAddress(name="edge", namespace="ops", section_name="https")
     assert settings.system_namespace == "ops"
+    assert settings.prometheus == PrometheusAddress(
+        url="https://prometheus.example.com:9090/team", token_file="/run/token"
+    )
+    assert settings.metrics_from == ("monitoring",)
     assert settings.fetch_allow == ("minio.store.svc:9000", "[fd00::1]:443")
     assert settings.limits == BuildLimits(fetch_seconds=60, convert_memory_bytes=1 << 30)
     assert settings.runtime_updates is RuntimeUpdates.ROLLOUT
@@ -103,6 +110,10 @@ def test_what_is_no_configuration_is_said_in_a_sentence(text: str, words: str) -
         ("watchNamespaces: [ok, Not_Ok]", 'watchNamespaces[1] is "Not_Ok"'),
         ("systemNamespace: a.b", "systemNamespace"),
         ("gateway: {sectionName: 'a b'}", "gateway.sectionName"),
+        ("metricsFrom: [A]", 'metricsFrom[0] is "A"; it must be a namespace'),
+        ("prometheus: {url: 'prometheus:9090'}", "prometheus.url is"),
+        ("prometheus: {url: 'http://user:key@p'}", "must be http(s)://HOST[:PORT][/PATH]"),
+        ("prometheus: {tokenFile: /t}", "`url`"),
         ("fetchAllow: [minio]", 'fetchAllow[0] is "minio"; it must be HOST:PORT'),
         ("limits: {fetchSeconds: 0}", "limits.fetchSeconds is 0; it must be at least 1"),
         ("lease: {durationSeconds: 2}", "lease.durationSeconds is 2; it must be from 5 to 300"),

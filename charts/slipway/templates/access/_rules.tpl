@@ -11,10 +11,10 @@
 - {apiGroups: [""], resources: [services], verbs: [create, delete, get, list, patch, watch]}
 - {apiGroups: [gateway.networking.k8s.io], resources: [httproutes], verbs: [create, get, list, patch, watch]}
 - {apiGroups: [""], resources: [pods], verbs: [list, watch]}
-- {apiGroups: [""], resources: [secrets], verbs: [get]}
+- {apiGroups: [""], resources: [secrets], verbs: [create, get]}
 - {apiGroups: [""], resources: [namespaces], verbs: [get]}
 {{- if include "slipway.isEmbedded" . }}
-- {apiGroups: [""], resources: [secrets], verbs: [create, patch]}
+- {apiGroups: [""], resources: [secrets], verbs: [patch]}
 {{- end }}
 - {apiGroups: [""], resources: [events], verbs: [create, get, list, patch]}
 {{- end }}

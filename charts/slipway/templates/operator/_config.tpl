@@ -46,6 +46,18 @@ limits:
   {{ $limit }}: {{ int64 $value }}
   {{- end }}
 {{- end }}
+{{- with .Values.operator.prometheus }}
+{{- if .url }}
+prometheus:
+  url: {{ .url | quote }}
+  {{- if .tokenSecret }}
+  tokenFile: /etc/slipway-prometheus/token
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.metrics.scrapeFrom }}
+metricsFrom: {{ toJson . }}
+{{- end }}
 runtimeUpdates: {{ .Values.runtimeUpdates }}
 lease:
   name: {{ include "slipway.name" . }}-operator

@@ -14,10 +14,8 @@ from slipway_operator.api.vocabulary import (
     SCHEMES,
     BatchingMode,
     Format,
-    MetricSource,
     MetricType,
     Policy,
-    RevisionOverride,
     StableScale,
 )
 
@@ -82,11 +80,6 @@ FIELDS: Final = (
         values=frozenset({Policy.QUARANTINE}),
         instead="Use Reject, Warn or Default.",
     ),
-    NotYet(
-        path="spec.traffic.revisionOverride",
-        values=frozenset({RevisionOverride.TOKEN}),
-        instead='Use "Off" or take it out.',
-    ),
     NotYet(path="spec.autoscaling", instead="Take it out and set spec.replicas."),
     NotYet(
         path="spec.rollout.stableScale",
@@ -94,20 +87,14 @@ FIELDS: Final = (
         instead="Use Full.",
     ),
     NotYet(
-        path="spec.rollout.analysis.source",
-        values=frozenset({MetricSource.PROMETHEUS}),
-        instead="Use Pods.",
-    ),
-    NotYet(
         path="spec.rollout.analysis.metrics[].type",
         values=frozenset(
             {
                 MetricType.PREDICTION_DRIFT,
                 MetricType.GROUND_TRUTH,
-                MetricType.PROMETHEUS,
             }
         ),
-        instead="Use ErrorRate, SlowFraction, ViolationRate or Agreement.",
+        instead="Use ErrorRate, SlowFraction, ViolationRate, Agreement or Prometheus.",
     ),
     NotYet(path="spec.monitoring", instead="Take it out."),
     NotYet(path="spec.dependencies", instead="Take it out."),

@@ -244,7 +244,7 @@ ROLLOUT_ROWS: Final = (
         "MetricsUnavailable",
         "Warning",
         "Metrics cannot be read: {detail}",
-        "Check that the operator reaches the pods' metrics port.",
+        "Check that the operator reaches the pods' metrics port, or Prometheus if asked.",
     ),
     ("ReplicasFixed", "Normal", "The number of pods is fixed at {replicas}.", ""),
     ("Scaling", "Normal", "From {old} to {new} pods: {detail}", ""),

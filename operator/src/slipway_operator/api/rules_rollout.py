@@ -1,8 +1,9 @@
 """Rules over how a new revision takes over: its steps, and what it is judged by."""
 
+import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from slipway_operator.api import defaults
 from slipway_operator.api.base import Rule, union_rule
@@ -12,12 +13,20 @@ from slipway_operator.api.spec_rollout import (
     Analysis,
     ErrorRate,
     Metric,
+    PrometheusRate,
     Rollout,
     ShadowStep,
     Step,
     WeightStep,
 )
-from slipway_operator.api.vocabulary import MetricType, StepType, Strategy
+from slipway_operator.api.vocabulary import MetricSource, MetricType, StepType, Strategy
+
+# Nothing else in two braces: it would be asked for as it stands, and found nowhere.
+_FILLED: Final = r"^([^{]|[{][^{]|[{][{](revision|namespace|name)[}][}])*$"
+_HAS_SHADOW: Final = (
+    "(has(self.steps) && self.steps.size() > 0 ? self.steps.exists(s, s.type == 'Shadow') "
+    ": has(self.strategy) && self.strategy == 'Shadow')"
+)
 
 
 def rollout_rules() -> Iterable[Rule]:
@@ -91,6 +100,12 @@ def _shadows_come_first(rollout: Any) -> bool:
     return StepType.SHADOW not in types[types.index(StepType.WEIGHT) :]
 
 
+def _has_shadow(rollout: Any) -> bool:
+    if not rollout.steps:
+        return bool(rollout.strategy is Strategy.SHADOW)
+    return any(step.type is StepType.SHADOW for step in rollout.steps)
+
+
 def _evidence_rules() -> Iterable[Rule]:
     """What judges a new revision has no effect where all requests move to it at once."""
     for name, attribute, absent in (
@@ -139,16 +154,46 @@ def _analysis_rules() -> Iterable[Rule]:
         message="Agreement compares the answers to copied requests; put a Shadow step into steps "
         "or take the metric out",
         cel="!has(self.analysis) || !has(self.analysis.metrics) || "
-        "!self.analysis.metrics.exists(m, m.type == 'Agreement') || "
-        "(has(self.strategy) && self.strategy == 'Shadow') || "
-        "(has(self.steps) && self.steps.exists(s, s.type == 'Shadow'))",
+        f"!self.analysis.metrics.exists(m, m.type == 'Agreement') || {_HAS_SHADOW}",
         holds=lambda it: (
             all(metric.type is not MetricType.AGREEMENT for metric in it.analysis.metrics)
-            or it.strategy is Strategy.SHADOW
-            or any(step.type is StepType.SHADOW for step in it.steps)
+            or _has_shadow(it)
         ),
     )
+    for name in ("good", "total"):
+        yield from _query_rules(name)
+    yield Rule(
+        on=Rollout,
+        field="analysis.source",
+        reason="FieldConflict",
+        message="copies of requests are told by the pods alone; set source to Pods, or take the "
+        "Shadow steps out",
+        cel="!has(self.analysis) || !has(self.analysis.source) || "
+        f"self.analysis.source != 'Prometheus' || !{_HAS_SHADOW}",
+        holds=lambda it: it.analysis.source is not MetricSource.PROMETHEUS or not _has_shadow(it),
+    )
     yield union_rule(Metric, {word: word[0].lower() + word[1:] for word in MetricType})
+
+
+def _query_rules(name: str) -> Iterable[Rule]:
+    yield Rule(
+        on=PrometheusRate,
+        field=name,
+        reason="ValueInvalid",
+        message="without {{revision}} both revisions would count the same; write it where the "
+        'query names the revision, such as {revision="{{revision}}"}',
+        cel=f"self.{name}.contains('{{{{revision}}}}')",
+        holds=lambda it: "{{revision}}" in getattr(it, name),
+    )
+    yield Rule(
+        on=PrometheusRate,
+        field=name,
+        reason="ValueInvalid",
+        message="only {{revision}}, {{namespace}} and {{name}} are filled in; correct what else "
+        "stands in two braces",
+        cel=f"self.{name}.matches('{_FILLED}')",
+        holds=lambda it: re.fullmatch(_FILLED[1:-1], getattr(it, name)) is not None,
+    )
 
 
 def _between_zero_and_one(attribute: str) -> Callable[[Any], bool]:

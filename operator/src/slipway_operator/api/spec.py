@@ -223,7 +223,10 @@ class Traffic(Spec, frozen=True, kw_only=True):
     ] = ()
     revision_override: Annotated[
         RevisionOverride,
-        doc("Token: a request may name its revision, with the token of a Secret."),
+        doc(
+            "Token: a request whose header x-slipway-revision is the token of the Secret "
+            "NAME-override goes to the new revision, before anybody else."
+        ),
     ] = RevisionOverride.OFF
 
 

@@ -153,8 +153,16 @@ class GroundTruthGate(Spec, frozen=True, kw_only=True):
 
 
 class PrometheusRate(Spec, frozen=True, kw_only=True):
-    good: Annotated[Query, doc("PromQL counter of good events; {{revision}} is filled in.")]
-    total: Annotated[Query, doc("PromQL counter of all events; {{revision}} is filled in.")]
+    good: Annotated[
+        Query,
+        doc(
+            "PromQL of the counters of good events. {{revision}}, {{namespace}} and {{name}} are "
+            "filled in."
+        ),
+    ]
+    total: Annotated[
+        Query, doc("PromQL of the counters of all events, of the same processes; as good.")
+    ]
 
 
 class Metric(Spec, frozen=True, kw_only=True):
@@ -200,7 +208,11 @@ class Analysis(Spec, frozen=True, kw_only=True):
         defaults.FALSE_PASS
     )
     source: Annotated[
-        MetricSource, doc("Pods: scraped by the operator. Prometheus: asked for.")
+        MetricSource,
+        doc(
+            "Who is asked what the pods have counted. Pods: they themselves. Prometheus: that of "
+            "the installation, which has to scrape them."
+        ),
     ] = MetricSource.PODS
     on_unavailable: Annotated[OnUnavailable, doc("What to do while metrics cannot be read.")] = (
         OnUnavailable.HOLD

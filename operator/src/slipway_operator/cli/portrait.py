@@ -57,11 +57,21 @@ def _print_head(console: Console, item: Object, now: datetime) -> None:
     print_line(console, "URL", status.get("url"))
     for title, key in (("In cluster", "inCluster"), ("gRPC", "grpc")):
         print_line(console, title, (status.get("addresses") or {}).get(key))
+    override = ((item.get("spec") or {}).get("traffic") or {}).get("revisionOverride")
+    if override == "Token":
+        print_line(console, "New revision", describe_override(meta["name"], meta.get("namespace")))
     since = f" for {age_of(status['since'], now)}" if status.get("since") else ""
     print_line(console, "Ready", f"{ready.get('status', 'Unknown')}, {ready.get('reason')}{since}")
     print_line(console, "", on_one_line(ready.get("message")))
     if ready.get("status") != "True":
         print_line(console, "What to do", advice(str(ready.get("reason"))))
+
+
+def describe_override(name: str, namespace: str | None) -> str:
+    """How a request gets to the revision on its way, whatever its share is."""
+    place = f" -n {namespace}" if namespace else ""
+    token = f"kubectl get secret {name}-override{place} -o jsonpath='{{.data.token}}' | base64 -d"
+    return f'curl -H "x-slipway-revision: $({token})" …'
 
 
 def _print_model(console: Console, item: Object, manifest: Object | None) -> None:

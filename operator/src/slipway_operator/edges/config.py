@@ -20,6 +20,7 @@ from slipway_operator.settings import (
     BuildLimits,
     Engine,
     GatewayAddress,
+    PrometheusAddress,
     RegistryCredentials,
     RuntimeUpdates,
     Settings,
@@ -68,6 +69,13 @@ class LeaseTerms(_Part, frozen=True, kw_only=True):
     duration_seconds: int = 10
 
 
+class PrometheusServer(_Part, frozen=True, kw_only=True):
+    """The Prometheus that rollouts may be judged by."""
+
+    url: str
+    token_file: str | None = None
+
+
 class Limits(_Part, frozen=True, kw_only=True):
     """How much one build may take."""
 
@@ -97,6 +105,8 @@ class OperatorConfig(_Part, frozen=True, kw_only=True):
     runtime_updates: RuntimeUpdates = RuntimeUpdates.NEXT_REVISION
     lease: LeaseTerms = LeaseTerms()
     max_builds_per_namespace: int = 2
+    prometheus: PrometheusServer | None = None
+    metrics_from: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
@@ -126,6 +136,10 @@ class OperatorConfig(_Part, frozen=True, kw_only=True):
             max_builds_per_namespace=self.max_builds_per_namespace,
             registry_credentials=self.registry.credentials,
             registry_secret=self.registry.secret_name,
+            prometheus=None
+            if self.prometheus is None
+            else PrometheusAddress(url=self.prometheus.url, token_file=self.prometheus.token_file),
+            metrics_from=self.metrics_from,
         )
 
 

@@ -11,6 +11,7 @@ _DOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]
 _IMAGE: Final = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 _STORE: Final = re.compile(r"oci(\+http)?://[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
 _HOST_PORT: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.*-]+):[0-9]{1,5}")
+_WEB: Final = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#]*)?")
 _LEASE_SECONDS: Final = range(5, 301)
 
 Json = Mapping[str, Any]
@@ -40,11 +41,19 @@ def _check_texts(config: Json) -> Iterator[str]:
         ("gateway.name", gateway["name"], _DOMAIN, "an object's name"),
         ("gateway.namespace", gateway["namespace"], _LABEL, "a namespace's name"),
         ("gateway.sectionName", gateway["sectionName"], _DOMAIN, "the name of a listener"),
+        (
+            "prometheus.url", (config["prometheus"] or {}).get("url"), _WEB,
+            "http(s)://HOST[:PORT][/PATH], without a user, a query or an anchor",
+        ),
         ("systemNamespace", config["systemNamespace"], _LABEL, "a namespace's name"),
         ("lease.name", config["lease"]["name"], _DOMAIN, "an object's name"),
         *(
             (f"watchNamespaces[{at}]", name, _LABEL, "a namespace's name")
             for at, name in enumerate(config["watchNamespaces"])
+        ),
+        *(
+            (f"metricsFrom[{at}]", name, _LABEL, "a namespace's name")
+            for at, name in enumerate(config["metricsFrom"])
         ),
         *(
             (f"fetchAllow[{at}]", entry, _HOST_PORT, "HOST:PORT")
@@ -84,6 +93,11 @@ def _check_registry(registry: Json) -> Iterator[str]:
                 f"registry.{key} is given, but only registry.credentials {needed_by} uses it "
                 f"(it is {credentials}): take it out."
             )
+
+
+def is_web_address(text: str) -> bool:
+    """Whether `prometheus.url` may be so."""
+    return _WEB.fullmatch(text) is not None
 
 
 def find_duplicate_key(text: str) -> str | None:

@@ -8,12 +8,15 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from slipway_operator.api.parse import parse_modeldeployment
+from slipway_operator.api.reasons import say
 from slipway_operator.contract import ENV_FETCH_ALLOW
 from slipway_operator.decide.analysis.ledger import Ledger
+from slipway_operator.edges.chance import draw_token
 from slipway_operator.edges.clock import utc_now
+from slipway_operator.edges.config_rules import is_web_address
 from slipway_operator.edges.queue import KeyedLoop
 from slipway_operator.local.artifacts import read_artifacts
 from slipway_operator.local.changes import Change
@@ -28,18 +31,26 @@ from slipway_operator.plan import (
     Delete,
     is_compared,
     list_pods_to_read,
+    list_questions,
     list_secrets,
     make_plan,
+    name_override_secret,
 )
-from slipway_operator.settings import Settings
+from slipway_operator.resources.override import build_override, is_override_of, read_override
+from slipway_operator.settings import PrometheusAddress, Settings
 from slipway_operator.state.identity import LABEL_UID
-from slipway_operator.state.observed import Observed
+from slipway_operator.state.observed import Observed, Refusal
 from slipway_operator.state.readings import Readings
+from slipway_operator.steering.world import read_owner
+
+if TYPE_CHECKING:
+    from slipway_operator.edges.evidence import EvidenceReader
 
 log = logging.getLogger(__name__)
 
 Object = dict[str, Any]
 MANAGER: Final = "slipway"
+ENV_PROMETHEUS: Final = "SLIPWAY_PROMETHEUS_URL"
 
 
 class ModelController:
@@ -50,7 +61,9 @@ class ModelController:
         self._settings = Settings.laptop(
             artifact_store=f"oci-layout://{data.artifacts}",
             fetch_allow=read_fetch_allow(os.environ.get(ENV_FETCH_ALLOW, "")),
+            prometheus=read_prometheus(os.environ.get(ENV_PROMETHEUS, "")),
         )
+        self._evidence: EvidenceReader | None = None
         self._ledgers: dict[str, Ledger] = {}
         self._loop = KeyedLoop(name="model", handler=self._reconcile)
 
@@ -78,7 +91,7 @@ class ModelController:
     async def _reconcile(self, uid: str) -> float | None:
         asked = self._store.find_by_uid(MODEL_DEPLOYMENT, uid)
         if asked is None:
-            self._ledgers.pop(uid, None)
+            self._forget(uid)
             return None
         readings = await self._read(asked)
         # What was asked for may have changed in the meantime.
@@ -87,13 +100,13 @@ class ModelController:
             return None
         plan = make_plan(
             asked=asked,
-            observed=replace(self._observe(asked), readings=readings),
+            observed=replace(self._observe(asked), readings=readings, **self._keep_override(asked)),
             settings=self._settings,
             now=utc_now(),
             ledger=self._ledgers.get(uid),
         )
         if plan.ledger is None:
-            self._ledgers.pop(uid, None)
+            self._forget(uid)
         else:
             self._ledgers[uid] = plan.ledger
         for action in plan.actions:
@@ -121,10 +134,34 @@ class ModelController:
         sources = list_pods_to_read(asked, pods)
         if not sources:
             return None
-        from slipway_operator.edges.readings import read_pods  # aiohttp, for rollouts alone
+        if self._evidence is None:
+            from slipway_operator.edges.evidence import EvidenceReader  # aiohttp, for this alone
 
+            self._evidence = EvidenceReader(self._settings)
         ledger = self._ledgers.get(uid_of(asked))
-        return await read_pods(sources, ledger=ledger, shadow=is_compared(asked))
+        return await self._evidence.read(
+            sources, list_questions(asked), ledger=ledger, shadow=is_compared(asked)
+        )
+
+    def _forget(self, uid: str) -> None:
+        self._ledgers.pop(uid, None)
+        if self._evidence is not None:
+            self._evidence.forget(uid)
+
+    def _keep_override(self, asked: Object) -> dict[str, Any]:
+        """The token of requests that choose the new revision, where some may; made once."""
+        name, owner = name_override_secret(asked), read_owner(asked)
+        if name is None:
+            return {}
+        found = self._store.find(SECRET, owner.namespace, name)
+        if found is not None and not is_override_of(found, owner=owner):
+            message = say("NameConflict", kind=SECRET.kind, object=name)
+            return {"refusal": Refusal(reason="NameConflict", message=message)}
+        token = None if found is None else read_override(found)
+        if token is None:
+            token = draw_token()
+            self._store.apply(build_override(owner=owner, token=token), manager=MANAGER)
+        return {"override_token": token}
 
     def _observe(self, asked: Mapping[str, Any]) -> Observed:
         """The model's namespace, whole: children, strangers with a child's name, pods."""
@@ -158,6 +195,18 @@ class ModelController:
 def read_fetch_allow(text: str) -> tuple[str, ...]:
     """``HOST:PORT[,…]`` as a tuple."""
     return tuple(part for part in (word.strip() for word in text.split(",")) if part)
+
+
+def read_prometheus(text: str) -> PrometheusAddress | None:
+    """The address of a Prometheus; one that cannot be is left out, and said so."""
+    url = text.strip()
+    if url and not is_web_address(url):
+        log.error(
+            '%s is "%s"; it must be http(s)://HOST[:PORT][/PATH]. It is not used.',
+            ENV_PROMETHEUS, url,
+        )  # fmt: skip
+        return None
+    return PrometheusAddress(url=url) if url else None
 
 
 def validate_document(document: Mapping[str, Any]) -> Sequence[Cause]:

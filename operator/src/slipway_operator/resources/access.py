@@ -48,11 +48,10 @@ def build_serving_policy(*, owner: Owner, settings: Settings) -> Json:
             {"ports": [{"port": PORT_NAME_HTTP, "protocol": "TCP"}]},
             {
                 "from": [
-                    {
-                        "namespaceSelector": {
-                            "matchLabels": {LABEL_NAMESPACE: settings.system_namespace}
-                        }
-                    }
+                    {"namespaceSelector": {"matchLabels": {LABEL_NAMESPACE: namespace}}}
+                    for namespace in dict.fromkeys(
+                        (settings.system_namespace, *settings.metrics_from)
+                    )
                 ],
                 "ports": [{"port": PORT_NAME_METRICS, "protocol": "TCP"}],
             },

@@ -51,8 +51,14 @@ def build_route(
     last_command: str | None = None,
     mirror: Mirror | None = None,
     target: str | None = None,
+    token: str | None = None,
+    chosen: str | None = None,
 ) -> dict[str, Any]:
-    """The HTTPRoute `NAME`. `timeout_seconds` is the longest of the revisions that it names."""
+    """The HTTPRoute `NAME`. `timeout_seconds` is the longest of the revisions that it names.
+
+    `token`: what a request carries to choose its revision; None: none can. It then gets `chosen`,
+    else (None) that of the idle slot.
+    """
     annotations = {
         ANNOTATION_STABLE: stable,
         ANNOTATION_REJECTED: None if rejected is None else " ".join(rejected),
@@ -82,12 +88,14 @@ def build_route(
                             {
                                 "type": "Exact",
                                 "name": HEADER_OVERRIDE,
-                                "value": build_secret_value(owner),
+                                "value": token or build_secret_value(owner),
                             }
                         ],
                     }
                 ],
-                "backendRefs": [_backend(owner, slots.idle.revision, weight=1, forced=True)],
+                "backendRefs": [
+                    _backend(owner, chosen or slots.idle.revision, weight=1, forced=True)
+                ],
                 "timeouts": timeouts,
             },
             split,
@@ -166,6 +174,7 @@ def read_route(route: Json, *, owner: Owner, settings: Settings) -> RouteState:
         last_command=annotations.get(ANNOTATION_COMMANDED),
         mirror=_read_mirror(route, owner=owner),
         target=annotations.get(ANNOTATION_TARGET) or None,
+        chosen=_read_chosen(route, owner=owner),
     )
 
 
@@ -222,6 +231,15 @@ def _read_slots(route: Json, *, owner: Owner) -> Slots | None:
         return None
     first, second = (_read_slot(backend, owner=owner) for backend in backends)
     return None if first is None or second is None else Slots(first=first, second=second)
+
+
+def _read_chosen(route: Json, *, owner: Owner) -> str | None:
+    """The revision of the override rule."""
+    rules = list(route.get("spec", {}).get("rules") or ())
+    backends = list(rules[0].get("backendRefs") or ()) if rules else []
+    prefix = owner.revision_name("")
+    name = str(backends[0].get("name", "")) if backends else ""
+    return name.removeprefix(prefix) if name.startswith(prefix) else None
 
 
 def _read_slot(backend: Mapping[str, Any], *, owner: Owner) -> Slot | None:

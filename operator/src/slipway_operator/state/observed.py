@@ -42,6 +42,7 @@ class Observed:
     `allowed_hosts`: the host names that the namespace may use; `host_holders`: by host, the older
     model that has it. Both are asked for where `plan.list_hosts_to_check` names a host. `readings`:
     what the pods of `plan.list_pods_to_read` have counted; None: they were not asked this time.
+    `override_token`: that of the Secret of `plan.name_override_secret`.
     """
 
     objects: tuple[Json, ...] = ()
@@ -53,6 +54,7 @@ class Observed:
     allowed_hosts: tuple[str, ...] = ()
     host_holders: Mapping[str, str] = field(default_factory=dict)
     readings: "Readings | None" = None
+    override_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

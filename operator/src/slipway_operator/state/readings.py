@@ -18,6 +18,7 @@ from slipway_operator.state.observed import (
     read_name,
     read_uid,
 )
+from slipway_operator.state.tallies import Tally
 
 Json = Mapping[str, Any]
 
@@ -70,12 +71,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """All pods at one moment.
+    """All pods at one moment, and what the queries of a spec's own metrics found.
 
     Attributes:
         unread: by pod, why it could not be asked.
         answers: what they have answered lately, where that was asked for.
         unanswered: by pod, why it did not tell that.
+        tallies: by metric and revision.
+        untold: by metric, why its queries have no answer.
     """
 
     at: datetime
@@ -83,6 +86,8 @@ class Readings:
     unread: Mapping[str, str] = field(default_factory=dict)
     answers: tuple[tuple[Source, Answers], ...] = ()
     unanswered: Mapping[str, str] = field(default_factory=dict)
+    tallies: Mapping[tuple[str, str], Tally] = field(default_factory=dict)
+    untold: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_sources(pods: Iterable[Json]) -> tuple[Source, ...]:

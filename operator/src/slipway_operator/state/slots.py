@@ -122,7 +122,7 @@ class RouteState:
     `slots` is None when the route was edited into a shape that is not ours. `verified`: the gateway
     confirmed exactly what the route says now. `trouble` is the gateway's own reason and words when
     it refused. `rejected`, `last_command` and `target` are what a lost status would have
-    forgotten.
+    forgotten. `chosen`: the revision of requests that choose it themselves.
     """
 
     slots: Slots | None
@@ -134,3 +134,4 @@ class RouteState:
     rejected: tuple[str, ...] = ()
     last_command: str | None = None
     target: str | None = None
+    chosen: str | None = None

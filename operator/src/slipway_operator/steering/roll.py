@@ -7,6 +7,7 @@ from typing import Final
 from slipway_operator.api.spec_rollout import Rollout as RolloutSpec
 from slipway_operator.api.status_rollout import Analysis, RolloutStatus
 from slipway_operator.api.status_rollout import Command as Answer
+from slipway_operator.api.vocabulary import MetricSource
 from slipway_operator.decide.analysis.assessment import Assessment, assess
 from slipway_operator.decide.analysis.gate import list_gates, stand_alone
 from slipway_operator.decide.analysis.ledger import (
@@ -47,6 +48,12 @@ class Rolled:
     answer: Answer | None
     evidence: Assessment | None
     ledger: Ledger | None
+    complete: frozenset[str]
+
+    @property
+    def chosen(self) -> str | None:
+        """The revision on its way whose pods are all there, for requests that choose it."""
+        return self.course.candidate if self.course.candidate in self.complete else None
 
     @property
     def stable(self) -> str | None:
@@ -174,6 +181,7 @@ def roll(
         answer=heard.answer,
         evidence=evidence,
         ledger=ledger,
+        complete=frozenset(complete),
     )
 
 
@@ -214,6 +222,9 @@ def _gather(
     if readings is not None:
         slots = world.slots if world.route and world.route.verified else None
         weight = slots.weigh(canary) if slots else 0
+        # Prometheus reads each pod at its own moment: such counts are no split of the requests.
+        if spec.analysis.source is MetricSource.PROMETHEUS:
+            weight = 0
         ledger = take(
             ledger,
             readings=readings,

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Final
 
 from slipway_operator.api.defaults import (
     REPLICAS,
 )
 from slipway_operator.api.spec import ModelDeploymentSpec
+from slipway_operator.api.vocabulary import RevisionOverride
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildDecision, BuildPhase, Queue, decide_build
 from slipway_operator.decide.build_result import (
@@ -50,10 +52,11 @@ from slipway_operator.state.observed import (
     read_labels,
 )
 from slipway_operator.state.revision import RevisionState, Snapshot
-from slipway_operator.state.slots import Slots
 from slipway_operator.steering.revisions import build_revision
 from slipway_operator.steering.roll import roll
 from slipway_operator.steering.world import Outcome, World
+
+_TOKEN: Final = RevisionOverride.TOKEN
 
 
 def steer(
@@ -106,6 +109,9 @@ def steer(
     in_slots = world.in_slots | (traffic.slots.revisions if traffic.slots else frozenset())
     protected = in_slots | ({stable} if stable else frozenset())
     needed = protected | world.copied | ({candidate} if candidate else frozenset())
+    # Nobody may be sent to a Service that is gone, not even who chose it.
+    chosen = world.route.chosen if world.route else None
+    needed |= {revision for revision in world.states if revision == chosen}
     served = find_served(
         states=states,
         before=world.before,
@@ -150,6 +156,7 @@ def steer(
     desired += _stop(world, retired, spec=spec, served=served)
     if stable is not None:
         desired.append(build_model_service(owner=world.owner, stable=stable))
+    token = observed.override_token if spec.traffic.revision_override is _TOKEN else None
     if traffic.slots is not None:
         desired.append(
             build_route(
@@ -158,12 +165,16 @@ def steer(
                 stable=stable,
                 traffic=spec.traffic,
                 hostnames=hosts.names,
-                timeout_seconds=_longest_timeout(spec, states, traffic.slots),
+                timeout_seconds=_longest_timeout(
+                    spec, states, {*traffic.slots.revisions, rolled.chosen}
+                ),
                 settings=world.settings,
                 rejected=_remember_rejected(world, rolled.course),
                 last_command=rollout.answer.id if rollout.answer else None,
                 mirror=traffic.mirror,
                 target=_remember_target(world, rolled.course, stable=stable),
+                token=token,
+                chosen=rolled.chosen if token else None,
             )
         )
     return Outcome(
@@ -323,9 +334,11 @@ def _list_removals(
 
 
 def _longest_timeout(
-    spec: ModelDeploymentSpec, states: Mapping[str, RevisionState], slots: Slots
+    spec: ModelDeploymentSpec,
+    states: Mapping[str, RevisionState],
+    revisions: Collection[str | None],
 ) -> int:
-    snapshots = [states[rev].snapshot for rev in slots.revisions if rev in states]
+    snapshots = [state.snapshot for revision, state in states.items() if revision in revisions]
     return max(
         [snapshot.serving.timeout_seconds for snapshot in snapshots if snapshot is not None],
         default=spec.serving.timeout_seconds,

@@ -20,6 +20,8 @@ _LEAST_SHARE: Final = 0.001  # of other answers, that passing has to rule out wh
 TOLERANCE: Final = 1e-6  # of numbers, where a spec names none
 _ENOUGH: Final = 100  # requests of the stable that tell which of them are slow
 _MOST_SECONDS: Final = 604_800
+# A spec says of its own counters only what is bad: at most 1 % of the events, or like the stable.
+_COUNTERS: Final = Rule(tolerated=0.01, ceiling=0.02, relative=1.0, likeness=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,8 @@ def _read_metric(metric: Metric) -> Gate:
             is_gating=is_gating,
             tolerance=TOLERANCE if tolerance is None else float(tolerance),
         )
+    if metric.prometheus is not None:
+        return Gate(name=metric.name, type=metric.type, rule=_COUNTERS, is_gating=is_gating)
     assert metric.violation_rate is not None  # noqa: S101  all others are refused
     tolerated = float(metric.violation_rate.tolerated)
     relative = metric.violation_rate.relative
@@ -150,7 +154,10 @@ def stand_alone(gate: Gate, past: Counts) -> Gate:
 
 
 def is_asked(gate: Gate, *, shadow: bool) -> bool:
-    """Whether a step lets a metric judge: only in a shadow are answers compared one by one."""
+    """Whether a step lets a metric judge: only in a shadow are answers compared one by one, and
+    what comes of an answer can only be counted where somebody got it."""
+    if gate.type is MetricType.PROMETHEUS:
+        return not shadow
     return shadow or gate.tolerance is None
 
 

@@ -9,10 +9,11 @@ has counted so far is left out, like everything that was counted while nobody re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from slipway_operator.api.spec_rollout import WarmUp
 from slipway_operator.api.status_rollout import Analysis
+from slipway_operator.api.vocabulary import MetricType
 from slipway_operator.decide.analysis.cursor import load_trial
 from slipway_operator.decide.analysis.gate import (
     Gate,
@@ -24,6 +25,7 @@ from slipway_operator.decide.analysis.gate import (
 from slipway_operator.decide.analysis.rates import Counts
 from slipway_operator.decide.analysis.shadow import Shadow, observe, restore_shadow
 from slipway_operator.decide.analysis.split import Split
+from slipway_operator.decide.analysis.tallying import Window, advance_tallies
 from slipway_operator.decide.analysis.trial import Trial
 from slipway_operator.state.readings import Reading, Readings, Source
 from slipway_operator.state.slots import MILLION
@@ -46,9 +48,9 @@ class Pair:
 class Ledger:
     """What is known of one attempt. `past`: by metric, all that the stable's pods have counted.
     `totals`: by pod, requests and copies so far, warm or not; `is_used`: some came in the step.
-    `errors`: requests and failures of the step, whatever the
-    metrics are. `unread_since`: since when not every pod could be read, with `unread` saying why.
-    `shadow`: the answers that were compared.
+    `windows`: by metric, what its own queries have counted. `errors`: requests and failures of the
+    step, whatever the metrics are. `unread_since`: since when not every pod or metric could be
+    read, with `unread` saying why. `shadow`: the answers that were compared.
     """
 
     rollout: str
@@ -58,6 +60,7 @@ class Ledger:
     past: Mapping[str, Counts] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
     is_used: bool = False
+    windows: Mapping[str, Window] = field(default_factory=dict)
     errors: Pair = field(default_factory=Pair)
     split: Split | None = None
     seconds: float = 0.0
@@ -151,7 +154,7 @@ def take(
             ledger.trials.get(gate.name, Trial()), gate, ours=ours, theirs=theirs, known=known
         )
         for gate in gates
-        if gate.tolerance is None
+        if _is_of_pods(gate)
     }
     compared = ledger.shadow
     distances: tuple[float, ...] = ()
@@ -173,8 +176,17 @@ def take(
     past = {
         gate.name: _sum(count(gate, Reading(), reading, bound=None) for reading in known)
         for gate in gates
-        if gate.tolerance is None
+        if _is_of_pods(gate)
     }
+    told, windows = advance_tallies(
+        gates=gates,
+        trials=ledger.trials,
+        windows=ledger.windows,
+        tallies=readings.tallies,
+        canary=canary,
+        stable=stable,
+        at=readings.at,
+    )
     errors = Pair(canary=_count_errors(ours), stable=_count_errors(theirs))
     # With pods left out the counts are no split of all requests.
     judged = [s for s, _ in readings.found if s.revision in (canary, stable)]
@@ -188,7 +200,8 @@ def take(
     is_used = any(total > ledger.totals.get(uid, total) for uid, total in totals.items())
     return replace(
         ledger,
-        trials=trials,
+        trials={**told, **trials},
+        windows=windows,
         totals=totals,
         is_used=ledger.is_used or is_used,
         past=past,
@@ -199,10 +212,23 @@ def take(
         ),
         seconds=ledger.seconds + seconds,
         at=readings.at,
-        unread_since=None,
-        unread="",
         shadow=compared,
+        **_tell_unread(ledger, readings),
     )
+
+
+def _is_of_pods(gate: Gate) -> bool:
+    """Whether a metric is counted by the pods themselves."""
+    return gate.tolerance is None and gate.type is not MetricType.PROMETHEUS
+
+
+def _tell_unread(ledger: Ledger, readings: Readings) -> dict[str, Any]:
+    """All pods are read; a metric whose queries have no answer keeps nothing else from counting."""
+    if not readings.untold:
+        return {"unread_since": None, "unread": ""}
+    metric, why = min(readings.untold.items())
+    since = ledger.unread_since or readings.at
+    return {"unread_since": since, "unread": f'metric "{metric}": {why}'}
 
 
 def _is_warm(source: Source, reading: Reading, *, warm_up: WarmUp, at: datetime) -> bool:

@@ -71,12 +71,13 @@ PERMISSIONS: Final = (
         for child in CHILDREN
     ),
     Permission(resource=POD, verbs=_WATCH, scope=Scope.MODELS),
-    Permission(resource=SECRET, verbs=("get",), scope=Scope.MODELS),
+    # whether it exists; and to make the one of traffic.revisionOverride
+    Permission(resource=SECRET, verbs=("get", "create"), scope=Scope.MODELS),
     # which host names it allows
     Permission(resource=NAMESPACE, verbs=("get",), scope=Scope.MODELS),
     Permission(
         resource=SECRET,
-        verbs=("create", "patch"),
+        verbs=("patch",),
         scope=Scope.MODELS,
         only_with=RegistryCredentials.EMBEDDED,
     ),

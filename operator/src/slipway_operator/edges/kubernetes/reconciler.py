@@ -15,17 +15,18 @@ from typing import Any, Final
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.edges.built import ArtifactFinder
 from slipway_operator.edges.clock import monotonic, utc_now
+from slipway_operator.edges.evidence import EvidenceReader
 from slipway_operator.edges.kubernetes.api import ApiRefused, ApiUnreachable, KubernetesApi
 from slipway_operator.edges.kubernetes.events import record_event
 from slipway_operator.edges.kubernetes.hearing import Hearing
 from slipway_operator.edges.kubernetes.hosts import find_allowed_hosts, find_holders
 from slipway_operator.edges.kubernetes.lease import Leadership
 from slipway_operator.edges.kubernetes.mirror import Mirror
+from slipway_operator.edges.kubernetes.override import keep_override
 from slipway_operator.edges.kubernetes.pod_refusals import find_pod_refusal, find_podless_job
 from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_namespace_ending
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
-from slipway_operator.edges.readings import read_pods
 from slipway_operator.edges.telemetry import Telemetry
 from slipway_operator.plan import (
     Apply,
@@ -35,8 +36,10 @@ from slipway_operator.plan import (
     is_compared,
     list_hosts_to_check,
     list_pods_to_read,
+    list_questions,
     list_secrets,
     make_plan,
+    name_override_secret,
 )
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID, MANAGED_BY, read_controller
@@ -76,6 +79,7 @@ class Reconciler:
         self._api, self._mirror, self._hearing = api, mirror, hearing
         self._settings, self._leadership = settings, leadership
         self._telemetry, self._tokens, self._finder = telemetry, tokens, finder
+        self._evidence = EvidenceReader(settings)
         self._refusals: dict[str, Refusal] = {}
         self._ledgers: dict[str, Ledger] = {}
         self._settled: dict[str, tuple[tuple[str, ...], float]] = {}  # with when trust ends
@@ -105,6 +109,7 @@ class Reconciler:
             self._refusals.pop(uid, None)
             self._settled.pop(uid, None)
             self._ledgers.pop(uid, None)
+            self._evidence.forget(uid)
             return None
         if self.is_on_hold and not self.blindness:
             return None
@@ -214,20 +219,24 @@ class Reconciler:
         children = self._mirror.children_of(uid)
         hosts = list_hosts_to_check(asked, settings=self._settings)
         podless = find_podless_job(children)
+        token, untold = await self._keep_override(asked)
+        pods = list_pods_to_read(asked, children)
         observed = Observed(
             objects=children,
             absent_secrets=frozenset(absent),
             artifacts=artifacts or {},
-            refusal=blind or self._refusals.get(uid),
+            refusal=blind or self._refusals.get(uid) or untold,
             other_builds=self._count_other_builds(namespace, uid),
             pod_refusal=None if podless is None else await find_pod_refusal(self._api, podless),
             allowed_hosts=await find_allowed_hosts(self._api, namespace) if hosts else (),
             host_holders=await find_holders(self._api, self._mirror, asked, hosts),
-            readings=await read_pods(
-                list_pods_to_read(asked, children),
+            readings=await self._evidence.read(
+                pods,
+                list_questions(asked) if pods else None,
                 ledger=self._ledgers.get(uid),
                 shadow=is_compared(asked),
             ),
+            override_token=token,
         )
         plan = self._plan(asked, observed)
         strangers = await self._find_unseen(plan, observed)
@@ -236,9 +245,18 @@ class Reconciler:
             plan = self._plan(asked, observed)
         if plan.ledger is None:
             self._ledgers.pop(uid, None)
+            self._evidence.forget(uid)
         else:
             self._ledgers[uid] = plan.ledger
         return plan, observed
+
+    async def _keep_override(self, asked: Object) -> tuple[str | None, Refusal | None]:
+        """The token of requests that choose the new revision, where some may."""
+        name = name_override_secret(asked)
+        if name is None or self.blindness:
+            return None, None
+        self._check()
+        return await keep_override(self._api, asked, name=name)
 
     async def _keep_tokens(self, uid: str) -> None:
         if self._tokens is not None:
