@@ -20,7 +20,7 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 STORIES := tests/behaviour/test_training_environments.py # the longest by far
 STORIES += $(filter-out $(STORIES),$(wildcard tests/behaviour/test_*.py))
 ON_LAPTOP = $(STORIES) $(filter-out tests/behaviour/ tests/cluster/,$(wildcard tests/*/))
-PURE := api state decide resources routing steering plan
+PURE := api state decide resources routing steering lookups plan
 COVERAGE := $(foreach package,$(PURE),--cov=slipway_operator.$(package)) --cov-branch --cov-report=term
 
 ##@ Use

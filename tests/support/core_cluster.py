@@ -15,15 +15,8 @@ from typing import Any
 
 from slipway_operator.contract import REPORT_SCHEMA, STEPS
 from slipway_operator.decide.analysis.ledger import Ledger
-from slipway_operator.plan import (
-    Apply,
-    Delete,
-    Plan,
-    list_pods_to_read,
-    list_questions,
-    list_secrets,
-    make_plan,
-)
+from slipway_operator.lookups import list_pods_to_read, list_questions, list_secrets
+from slipway_operator.plan import Apply, Delete, Plan, make_plan
 from slipway_operator.settings import Settings
 from slipway_operator.state.observed import Observed
 from slipway_operator.state.readings import Reading, Readings, Source

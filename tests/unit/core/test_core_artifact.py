@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.plan import find_reusable_build
+from slipway_operator.lookups import find_reusable_build
 from slipway_operator.state.artifact import read_artifact_facts
 
 BUILD = "d" * 64

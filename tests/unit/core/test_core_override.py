@@ -17,7 +17,7 @@ from core_rollouts import (
     stable_uri,
     weigh,
 )
-from slipway_operator.plan import name_override_secret
+from slipway_operator.lookups import name_override_secret
 from slipway_operator.routing.gateway_api import build_secret_value
 from slipway_operator.state.identity import Owner
 

@@ -7,7 +7,8 @@ import pytest
 
 from core_cluster import IMMEDIATE, Behaviour, Cluster, laptop_settings
 from core_golden import SETTINGS
-from slipway_operator.plan import Apply, Plan, list_hosts_to_check, list_secrets, make_plan
+from slipway_operator.lookups import list_hosts_to_check, list_secrets
+from slipway_operator.plan import Apply, Plan, make_plan
 from slipway_operator.state.identity import ChildKind, Owner
 from slipway_operator.state.observed import Observed, Refusal, observe_children
 

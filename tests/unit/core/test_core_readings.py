@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core_rollouts import NAME, NEW, ask, begin, live_until
-from slipway_operator.plan import list_pods_to_read
+from slipway_operator.lookups import list_pods_to_read
 from slipway_operator.state.readings import Reading, list_sources
 
 

@@ -18,7 +18,7 @@ from core_rollouts import (
     stable_uri,
     weigh,
 )
-from slipway_operator.plan import list_questions
+from slipway_operator.lookups import list_questions
 from slipway_operator.state.questions import Query, Questions
 
 COUNTERS = {

@@ -26,16 +26,14 @@ from slipway_operator.local.events import record_event
 from slipway_operator.local.kinds import EVENT, MODEL_DEPLOYMENT, POD, SECRET, find_kind
 from slipway_operator.local.objects import key_of, name_of, namespace_of, uid_of
 from slipway_operator.local.store import Store
-from slipway_operator.plan import (
-    Apply,
-    Delete,
+from slipway_operator.lookups import (
     is_compared,
     list_pods_to_read,
     list_questions,
     list_secrets,
-    make_plan,
     name_override_secret,
 )
+from slipway_operator.plan import Apply, Delete, make_plan
 from slipway_operator.resources.override import build_override, is_override_of, read_override
 from slipway_operator.settings import PrometheusAddress, Settings
 from slipway_operator.state.identity import LABEL_UID

@@ -28,19 +28,16 @@ from slipway_operator.edges.kubernetes.refusals import explain_refusal, is_names
 from slipway_operator.edges.kubernetes.resources import JOB, MODEL, SECRET, find_resource
 from slipway_operator.edges.kubernetes.tokens import TokenKeeper
 from slipway_operator.edges.telemetry import Telemetry
-from slipway_operator.plan import (
-    Apply,
-    Delete,
-    Plan,
+from slipway_operator.lookups import (
     find_reusable_build,
     is_compared,
     list_hosts_to_check,
     list_pods_to_read,
     list_questions,
     list_secrets,
-    make_plan,
     name_override_secret,
 )
+from slipway_operator.plan import Apply, Delete, Plan, make_plan
 from slipway_operator.settings import Settings
 from slipway_operator.state.identity import LABEL_UID, MANAGED_BY, read_controller
 from slipway_operator.state.observed import Observed, Refusal, read_labels
