@@ -41,7 +41,7 @@ class Observed:
     `pod_refusal`: in which words a pod of the running build was refused, where there is none.
     `allowed_hosts`: the host names that the namespace may use; `host_holders`: by host, the older
     model that has it. Both are asked for where `plan.list_hosts_to_check` names a host. `readings`:
-    what the pods of `plan.list_pods_to_read` have counted; None: they were not asked this time.
+    what the pods of `lookups.list_pods_to_read` have counted; None: they were not asked this time.
     `override_token`: that of the Secret of `plan.name_override_secret`.
     """
 
