@@ -19,7 +19,7 @@ from slipway_operator.api.conditions import (
 from slipway_operator.api.parse import parse_modeldeployment
 from slipway_operator.api.reasons import event_type, say
 from slipway_operator.api.status import Addresses, Status, read_status, render_status
-from slipway_operator.api.vocabulary import MetricSource, RevisionOverride
+from slipway_operator.api.vocabulary import RevisionOverride
 from slipway_operator.decide.account import Account, Progress, render_account
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildPhase
@@ -41,11 +41,12 @@ from slipway_operator.state.observed import (
     read_labels,
     read_name,
 )
-from slipway_operator.state.questions import Query, Questions, fill_in
+from slipway_operator.state.questions import Questions
 from slipway_operator.state.readings import Source, list_sources
 from slipway_operator.state.revision import Snapshot
 from slipway_operator.state.slots import MILLION
 from slipway_operator.steering.hold import hold_still
+from slipway_operator.steering.questions import build_questions
 from slipway_operator.steering.steer import steer
 from slipway_operator.steering.world import Outcome, Rollout, World, observe_world, read_owner
 
@@ -146,27 +147,10 @@ def list_pods_to_read(asked: Mapping[str, Any], pods: Iterable[Json]) -> tuple[S
 
 def list_questions(asked: Mapping[str, Any]) -> Questions | None:
     """What an edge has to ask Prometheus of a rollout whose pods are to be read; None: nothing."""
-    parsed, status = parse_modeldeployment(asked), read_status(asked.get("status") or {})
+    parsed = parse_modeldeployment(asked)
     if parsed.asked is None:
         return None
-    analysis, metadata = parsed.asked.spec.rollout.analysis, asked["metadata"]
-    counts = analysis.source is MetricSource.PROMETHEUS
-    place = {"namespace": metadata["namespace"], "name": metadata["name"]}
-    revisions = [each for each in (status.canary_revision, status.stable_revision) if each]
-    queries = tuple(
-        Query(
-            metric=metric.name,
-            revision=revision,
-            good=fill_in(metric.prometheus.good, revision=revision, **place),
-            total=fill_in(metric.prometheus.total, revision=revision, **place),
-        )
-        for metric in analysis.metrics
-        if metric.prometheus is not None
-        for revision in revisions
-    )
-    if not counts and not queries:
-        return None
-    return Questions(uid=metadata["uid"], counts=counts, queries=queries, **place)
+    return build_questions(asked, analysis=parsed.asked.spec.rollout.analysis)
 
 
 def find_reusable_build(asked: Mapping[str, Any]) -> str | None:

@@ -96,7 +96,8 @@ def test_one_that_is_held() -> None:
     item["status"]["analysis"]["metrics"][0] = {"name": "errors", "verdict": "Unavailable"}
     said = draw(item)
     assert said.startswith(
-        f"penguins   ⚠ Held   {told}\n→ Check that the operator reaches the pods' metrics port.\n"
+        f"penguins   ⚠ Held   {told}\n→ Check that the operator reaches the pods' metrics port, or "
+        "Prometheus if asked.\n"
     )
     assert said.splitlines()[-2:] == [
         "errors    ⚠ – vs –             n=0/0                           cannot be read",
