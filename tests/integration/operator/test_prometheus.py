@@ -186,8 +186,7 @@ def test_a_pod_that_cannot_be_scraped_any_more_is_unread(server: Server) -> None
             pods = sources(new, old)
             server.scrape([new.address, old.address])
             looking.wait(pods, ALL)
-        told = looking.wait(pods, ALL, lambda found: bool(found.unread))
-        assert set(told.unread) == {"countries-a"}
+        told = looking.wait(pods, ALL, lambda found: set(found.unread) == {"countries-a"})
         assert f"nothing of its revision {NEW}" in told.unread["countries-a"]
 
 

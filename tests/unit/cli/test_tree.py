@@ -96,23 +96,13 @@ def test_one_that_is_held() -> None:
     item["status"]["analysis"]["metrics"][0] = {"name": "errors", "verdict": "Unavailable"}
     said = draw(item)
     assert said.startswith(
-        f"penguins   ⚠ Held   {told}\n→ Check that the operator reaches the pods' metrics port"
+        f"penguins   ⚠ Held   {told}\n→ Check that the operator reaches the pods' metrics port, or "
+        "Prometheus if asked.\n"
     )
     assert said.splitlines()[-2:] == [
         "errors    ⚠ – vs –             n=0/0                           cannot be read",
         "latency   ✔ 0.65 % vs 1.00 %   n=310/5890   evidence 0.0/100   passed",
     ]
-
-
-def test_a_metric_of_answers_one_by_one_has_no_counts_of_the_stable() -> None:
-    item = fake.rolling(fake.model("penguins"), "Shadowing")
-    item["status"]["analysis"]["metrics"][1] = {
-        "name": "agreement", "verdict": "Insufficient", "evidence": "0.1", "threshold": "100",
-        "canary": {"total": 310, "bad": 3},
-    }  # fmt: skip
-    assert draw(item).splitlines()[-1] == (
-        "agreement   ◌ 0.97 %             n=310        evidence 0.1/100   undecided"
-    )
 
 
 def test_one_that_was_rolled_back() -> None:
