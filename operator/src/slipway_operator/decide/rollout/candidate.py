@@ -4,7 +4,6 @@ from collections.abc import Collection
 from typing import Final
 
 from slipway_operator.api.vocabulary import OnNewRevision
-from slipway_operator.decide.former import is_key_of
 from slipway_operator.decide.health import Level
 from slipway_operator.decide.rollout.scene import (
     ENDED,
@@ -66,8 +65,6 @@ def find_target(scene: Scene, rejected: Collection[str]) -> str | None:
     target = scene.aim or scene.rollout.target
     state = scene.states.get(target or "")
     if state is None or state.snapshot is None or scene.stable in (None, target):
-        return None
-    if is_key_of(state, rejected):
         return None
     # While it cannot start, what is newly asked for goes first.
     asked = scene.asked
