@@ -58,12 +58,13 @@ def one_hot(path: Path) -> Path:
     return path
 
 
-def of_countries(path: Path, countries: str, *, strict: bool = False) -> Path:
-    """A model that knows these countries; a `strict` one raises an error for every other."""
+def of_countries(path: Path, countries: str, *, strict: bool = False, positive: str = "DE") -> Path:
+    """A model that knows these countries, and says yes to the `positive` one; a `strict` one raises
+    an error for every other."""
     rows = pd.DataFrame({"country": countries.split() * 10})
     encode = OneHotEncoder(handle_unknown="error" if strict else "ignore")
     model = make_pipeline(encode, LogisticRegression())
-    joblib.dump(model.fit(rows, (rows["country"] == "DE").astype(int)), path)
+    joblib.dump(model.fit(rows, (rows["country"] == positive).astype(int)), path)
     return path
 
 
