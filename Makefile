@@ -133,7 +133,7 @@ cluster-reset: setup ## Remove what tests made in it
 # On another cluster there is no node of ours to give images to, and no audit log to read.
 OWN_CLUSTER := $(if $(SLIPWAY_TEST_KUBECONFIG),,cluster images)
 OWN_TESTS := test_chart.py test_chart_rendering.py test_crash_plans.py test_delete.py test_exposure.py test_hostnames.py test_images.py test_kustomize.py \
-	test_network_policies.py test_other_writers.py test_platform.py test_quiet.py test_rollout_troubles.py test_serving_troubles.py test_whole.py test_zz_rights.py
+	test_gateway_stopped.py test_network_policies.py test_other_writers.py test_platform.py test_quiet.py test_rollout_troubles.py test_serving_troubles.py test_whole.py test_zz_rights.py
 LEFT_OUT := $(if $(SLIPWAY_TEST_KUBECONFIG),$(OWN_TESTS:%=--ignore=tests/cluster/%))
 # Their operators watch namespaces of their own, or there is none: three at a time, as they wait
 # much. The longest come first.
