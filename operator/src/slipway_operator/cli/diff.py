@@ -68,13 +68,14 @@ def _print(console: "Console", item: Mapping[str, Any], shadow: Mapping[str, Any
         SEGMENT_HEADER,
         describe_disagreement,
         describe_pairs,
+        find_compared,
         list_examples,
         list_segments,
     )
 
     status = item["status"]
     print_line(console, "Stable", status.get("stableRevision"))
-    print_line(console, "Canary", status.get("canaryRevision"))
+    print_line(console, "Canary", find_compared(status))
     print_line(console, "Evidence", describe_age(status["analysis"], utc_now()))
     print_line(console, "Compared", describe_pairs(shadow))
     print_line(console, "Differ", describe_disagreement(shadow))
