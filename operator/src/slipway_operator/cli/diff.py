@@ -32,7 +32,11 @@ def diff(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Show where the revision in the shadow answers otherwise than the stable one."""
+    """Show where the revision in the shadow answers otherwise than the stable one.
+
+    It needs a Shadow step (strategy Shadow has one). The last comparison stays to be read while the
+    rollout waits for approval and after it ended. Up to five requests are shown with their inputs.
+    """
     from slipway_operator.cli.commanding import read_name
     from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
     from slipway_operator.cli.screen import (
