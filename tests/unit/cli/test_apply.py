@@ -119,6 +119,36 @@ def test_an_older_generation_that_serves_is_not_success(
     assert "is not up to date after 0.3 s" in capsys.readouterr().err
 
 
+def test_a_rollout_is_told_step_by_step_and_when_it_waits_for_somebody(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def at(reason: str, message: str) -> object:
+        def step(item: fake.Object) -> fake.Object:
+            status = fake.rolling(item)["status"]
+            status["conditions"] = [
+                fake.condition("Ready", "True", reason, message),
+                fake.condition("Available", "True", "Serving", "Revision 7c1f answers."),
+                fake.condition("UpToDate", "False", reason, message),
+            ]
+            return item
+
+        return step
+
+    first = at("CanaryRunning", "Revision 9e02 gets 5 % of the requests, step 1/3.")
+    asked = at("ApprovalNeeded", "The rollout of revision 9e02 waits for approval.")
+    last = at("CanaryRunning", "Revision 9e02 gets 100 % of the requests, step 3/3.")
+    server = fake.FakeServer()
+    server.story = [first, first, asked, last, fake.serving]
+    assert fake.run(server, monkeypatch, "apply", "-f", file, "--wait") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    for words in (
+        "penguins CanaryRunning: Revision 9e02 gets 5 % of the requests, step 1/3. penguins Appr",
+        "ApprovalNeeded: The rollout of revision 9e02 waits for approval. `slipway promote` or",
+        "penguins CanaryRunning: Revision 9e02 gets 100 % of the requests, step 3/3. penguins Serv",
+    ):
+        assert told.count(words) == 1, told
+
+
 def test_deleted_while_waiting(
     file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

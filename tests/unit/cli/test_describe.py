@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import cli_fake as fake
+from slipway_operator.api.reasons import REASONS
 from slipway_operator.cli.artifact import read_manifest
 from slipway_operator.cli.story import describe_parity
 from slipway_operator.cli.summary import curl_line, example_row
@@ -166,7 +167,7 @@ def test_describe_shows_a_rollout_and_its_evidence(
     assert lines[7].startswith("  This step:     2026-01-02T03:05:25Z (")
     assert lines[8:12] == [
         "  Paused:        ApprovalNeeded",
-        "  What to do:    `slipway promote` or `slipway abort`.",
+        f"  What to do:    {REASONS['ApprovalNeeded'].action}",
         "  Last outcome:  Aborted",
         "  Last command:  Refused, given by ada: It waits for approval.",
     ]

@@ -61,6 +61,19 @@ def test_what_differs_is_told_where_and_how(
     assert any(line.startswith("Evidence: as of ") for line in out)
 
 
+def test_what_was_taken_back_is_named_as_well(monkeypatch: Patch, capsys: Capture) -> None:
+    server = serve(SHADOW, state="RolledBack")
+    status = server.objects["modeldeployments", "default", "penguins"]["status"]
+    del status["canaryRevision"]
+    status["history"] = [{"revision": "9e02bb22cc", "outcome": "Aborted"}]
+    assert fake.run(server, monkeypatch, "diff", "penguins") == 0
+    out = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "Canary: 9e02bb22cc, Aborted" in out
+    status["history"] = []
+    assert fake.run(server, monkeypatch, "diff", "penguins") == 0
+    assert "Canary" not in capsys.readouterr().out.partition("REQUEST")[0]
+
+
 def test_without_differences_there_are_no_tables(monkeypatch: Patch, capsys: Capture) -> None:
     assert fake.run(serve({"pairs": 500, "disagreements": 0}), monkeypatch, "diff", "penguins") == 0
     out = capsys.readouterr().out
@@ -85,6 +98,12 @@ def test_a_program_gets_the_evidence_as_it_is(
         ("Observing", {}, 'modeldeployment "penguins" has no shadow; add the step {type: Shadow,'),
         ("Shadowing", {}, "has a shadow, but no two answers were compared so far; wait for"),
         ("Stable", {"steps": [{"type": "Shadow"}]}, "has no shadow now; one begins with"),
+        ("Stable", {"strategy": "Shadow"}, "has no shadow now; one begins with"),
+        (
+            "Stable",
+            {"strategy": "Shadow", "steps": [{"type": "Weight"}]},
+            "has no shadow; add the step",
+        ),
     ],
 )
 def test_where_there_is_none_it_is_told_what_to_do(

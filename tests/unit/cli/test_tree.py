@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import cli_fake as fake
+from slipway_operator.api.reasons import REASONS
 from slipway_operator.shown.rollouts import (
     describe_age,
     describe_outlook,
@@ -85,7 +86,7 @@ def test_one_that_waits_says_what_to_do() -> None:
     head = draw(item).splitlines()[:3]
     assert head == [
         "penguins   ॥ Paused   Revision 7c1f serves with 1 of 1 pods.",
-        "→ `slipway promote` or `slipway abort`.",
+        f"→ {REASONS['ApprovalNeeded'].action}",
         "Canary   step 2/4   weight 25 %, observed 24.1 %   for 60s",
     ]
 

@@ -180,7 +180,8 @@ ROLLOUT_ROWS: Final = (
         "ApprovalNeeded",
         "Normal",
         "The rollout of revision {revision} waits for approval.",
-        "`slipway promote` or `slipway abort`.",
+        "`slipway promote` or `slipway abort`; after a Shadow step `slipway diff` tells where the "
+        "answers differ.",
     ),
     ("FastPromoted", "Normal", "Revision {revision} answers all requests again.", ""),
     (

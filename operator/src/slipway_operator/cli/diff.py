@@ -32,7 +32,11 @@ def diff(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Show where the revision in the shadow answers otherwise than the stable one."""
+    """Show where the revision in the shadow answers otherwise than the stable one.
+
+    It needs a Shadow step (strategy Shadow has one). The last comparison stays to be read while the
+    rollout waits for approval and after it ended. Up to five requests are shown with their inputs.
+    """
     from slipway_operator.cli.commanding import read_name
     from slipway_operator.cli.kinds import MODEL_DEPLOYMENT
     from slipway_operator.cli.screen import (
@@ -68,13 +72,14 @@ def _print(console: "Console", item: Mapping[str, Any], shadow: Mapping[str, Any
         SEGMENT_HEADER,
         describe_disagreement,
         describe_pairs,
+        find_compared,
         list_examples,
         list_segments,
     )
 
     status = item["status"]
     print_line(console, "Stable", status.get("stableRevision"))
-    print_line(console, "Canary", status.get("canaryRevision"))
+    print_line(console, "Canary", find_compared(status))
     print_line(console, "Evidence", describe_age(status["analysis"], utc_now()))
     print_line(console, "Compared", describe_pairs(shadow))
     print_line(console, "Differ", describe_disagreement(shadow))

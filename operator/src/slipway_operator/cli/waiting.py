@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -15,6 +15,8 @@ from slipway_operator.cli.story import Outcome, Progress, assess_progress, is_wa
 from slipway_operator.contract import STAGES
 from slipway_operator.shown.words import format_seconds
 
+# Where a rollout is: it may take long, or wait for whoever waits here.
+_ROLLING: Final = {"CanaryRunning", "ShadowRunning", "Paused", "PausedBySpec", "ApprovalNeeded"}
 _NOTHING = Progress(outcome=Outcome.WORKING, stages=(), reason="", message="", action="")
 
 
@@ -113,6 +115,11 @@ def _tell(console: Console, waiting: _Waiting, *, width: int, elapsed: float) ->
     if in_trouble and progress.reason not in waiting.told:
         waiting.told.append(progress.reason)
         console.print(f"{label}  {progress.reason}: {progress.message}", style="yellow")
+    is_rolling = progress.outcome is Outcome.WORKING and progress.reason in _ROLLING
+    if is_rolling and progress.message not in waiting.told:
+        waiting.told.append(progress.message)
+        told = f"{label}  {progress.reason}: {progress.message} {progress.action}"
+        console.print(told.rstrip(), markup=False, highlight=False)
     return len(new)
 
 

@@ -4,12 +4,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from slipway_operator.api.vocabulary import Strategy
 from slipway_operator.shown.rollouts import format_rate
 
 Object = Mapping[str, Any]
 SEGMENT_HEADER: Final = ("COLUMN", "VALUE", "DIFFER", "OF ROWS", "RATE")
 EXAMPLE_HEADER: Final = ("REQUEST", "STABLE", "CANARY", "INPUTS")
 _QUANTILE: Final = 1.959964  # of the normal distribution: 95 % are within it on both sides
+
+
+def find_compared(status: Object) -> str | None:
+    """The revision whose answers were compared: the one on its way, or that of the last rollout."""
+    if on_its_way := status.get("canaryRevision"):
+        return str(on_its_way)
+    ended: Sequence[Object] = status.get("history") or ()
+    return f"{ended[0].get('revision')}, {ended[0].get('outcome')}" if ended else None
 
 
 def describe_pairs(shadow: Object) -> str:
@@ -75,7 +84,8 @@ def list_examples(shadow: Object) -> list[list[str]]:
 
 def explain_absence(name: str, item: Object) -> str:
     """Why there is nothing to show, and what to do."""
-    steps: Sequence[Object] = ((item.get("spec") or {}).get("rollout") or {}).get("steps") or ()
+    asked: Object = (item.get("spec") or {}).get("rollout") or {}
+    steps: Sequence[Object] = asked.get("steps") or ()
     state = ((item.get("status") or {}).get("rollout") or {}).get("state")
     subject = f'modeldeployment "{name}"'
     if state == "Shadowing":
@@ -83,7 +93,9 @@ def explain_absence(name: str, item: Object) -> str:
             f"{subject} has a shadow, but no two answers were compared so far; "
             "wait for requests and ask again."
         )
-    if any(step.get("type") == "Shadow" for step in steps):
+    if any(step.get("type") == "Shadow" for step in steps) or (
+        not steps and asked.get("strategy") == Strategy.SHADOW
+    ):
         return f"{subject} has no shadow now; one begins with the rollout of its next revision."
     return (
         f"{subject} has no shadow; add the step {{type: Shadow, shadow: {{percent: 100}}}} to "
