@@ -44,6 +44,8 @@ from slipway_operator.steering.world import Outcome, Rollout, World, observe_wor
 REMOVAL_POLL_SECONDS: Final = 2
 # True for a moment after every change of a route; told with each weight.
 _UNTOLD: Final = frozenset({"RoutePending", "CanaryRunning", "ShadowRunning"})
+# Said of what is asked for, though another revision came.
+_BACK: Final = frozenset({"RollingBack", "RolledBack"})
 _SHOWN: Final = 4
 
 
@@ -241,8 +243,10 @@ def _explain_rejection(rollout: Rollout | None, *, asked: Snapshot | None) -> Fi
     is_taken_back = course.takes_back and rollout.conclusion.canary is None
     if not course.is_rejected and not is_taken_back:
         return None
-    status = rollout.conclusion.rollout
-    if status.reason is not None and status.message is not None:
+    told, status = rollout.conclusion, rollout.conclusion.rollout
+    last = {told.canary, *(entry.revision for entry in told.history[:1])}
+    is_own = asked.revision in last or status.reason in _BACK
+    if is_own and status.reason is not None and status.message is not None:
         return Finding(reason=status.reason, message=status.message, final=True)
     words = say("RevisionRejected", digest=asked.build.model_digest)
     return Finding(reason="RevisionRejected", message=words, final=True)

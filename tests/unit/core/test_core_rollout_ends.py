@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core_cluster import Cluster
+from core_cluster import Behaviour, Cluster
 from core_rollouts import (
     DIGESTS,
     NAME,
@@ -241,3 +241,17 @@ def test_with_the_status_lost_it_begins_anew_and_never_gets_everything() -> None
     assert shares[-1] == 100_000
     live(cluster, 200)
     assert stable_uri(cluster) == NEW
+
+
+def test_what_was_rejected_earlier_is_not_told_the_reason_of_another() -> None:
+    cluster = begin(new=Behaviour(digest=DIGESTS[NEW], errors=0.05), rollout=LONG)
+    live_until(cluster, "RolledBack")
+    assert cluster.condition(NAME, "Ready")[1] == "AnalysisFailed"
+    ask(cluster, OTHER, LONG)
+    live_until(cluster, "Observing")
+    command(cluster, "abort")
+    live_until(cluster, "RolledBack")
+    assert cluster.condition(NAME, "Ready")[1] == "RolloutAborted"
+    ask(cluster, NEW, LONG)
+    live(cluster, 30)
+    assert cluster.condition(NAME, "Ready")[1] == "RevisionRejected"
