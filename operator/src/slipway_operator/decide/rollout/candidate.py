@@ -89,6 +89,9 @@ def _is_queued(scene: Scene, rejected: Collection[str]) -> bool:
     running, asked = scene.before.canary_revision, scene.asked
     if scene.spec.on_new_revision is not OnNewRevision.QUEUE or running is None:
         return False
+    # Only a rollback that was called off, or cannot start, gets here.
+    if scene.rollout.target is not None:
+        return False
     # One that is still being built waits as well.
     if asked is not None and asked.revision in (running, scene.stable):
         return False

@@ -36,6 +36,8 @@ def decide_rollout(scene: Scene) -> Course:
     candidate = choose_candidate(scene, rejected)
     if candidate is None:
         return _stay(scene, rejected)
+    if candidate != scene.before.canary_revision:
+        scene = replace(scene, verb=None)  # it was given for the one before
     if scene.stable is None:
         return _begin_first(scene, candidate, rejected)
     position = find_position(scene, candidate)
