@@ -186,21 +186,36 @@ def test_what_queues_goes_on_when_a_rollback_was_called_off(verb: str) -> None:
     assert stable_uri(cluster) == {"abort": NEW, "retry": OTHER}[verb]
 
 
-@pytest.mark.parametrize("verb", ["abort", "promote-full", "pause"])
+@pytest.mark.parametrize("verb", ["promote-full", "pause"])
 def test_a_command_for_one_does_nothing_to_the_newer_one_that_takes_its_place(verb: str) -> None:
-    """OTHER was built before, so it is on its way in the very pass that hears the command."""
-    cluster = begin(rollout=SHADOWED)
-    ask(cluster, OTHER, SHADOWED)
-    live_until(cluster, "Shadowing")
-    ask(cluster, NEW, SHADOWED)
-    live_until(cluster, "Shadowing")
-    ask(cluster, OTHER, SHADOWED)
+    """With other clothes alone it is on its way in the very pass that hears the command."""
+    cluster = begin_shadowing()
     command(cluster, verb)
-    live(cluster, 30)
+    ask(cluster, NEW, SHADOWED, serving={"timeoutSeconds": 7})
+    live(cluster, 24)
     assert answer(cluster) == "Accepted"
     assert look(cluster)[0] == "Shadowing"
+    assert stable_uri(cluster) == OLD
+
+
+def test_an_aborted_model_is_not_tried_in_the_other_clothes_that_came_with_the_abort() -> None:
+    cluster = begin_shadowing()
+    command(cluster, "abort")
+    ask(cluster, NEW, SHADOWED, serving={"timeoutSeconds": 7})
+    live(cluster, 24)
+    assert (answer(cluster), look(cluster)[0]) == ("Accepted", "RolledBack")
+    assert cluster.status(NAME)["rejectedDigests"] == [DIGESTS[NEW]]
+    assert cluster.status(NAME)["history"][0]["outcome"] == "Aborted"
+
+
+def test_an_abort_takes_nothing_from_the_model_that_takes_the_place() -> None:
+    cluster = begin_shadowing()
+    command(cluster, "abort")
+    ask(cluster, OTHER, SHADOWED)
+    live(cluster, 40)
+    assert (answer(cluster), look(cluster)[0]) == ("Accepted", "Shadowing")
     assert copies(cluster) == [name_of(cluster, OTHER)]
-    assert cluster.status(NAME).get("rejectedDigests", []) == []
+    assert cluster.status(NAME)["rejectedDigests"] == [DIGESTS[NEW]]
 
 
 def test_what_cannot_come_back_gives_way_to_what_queues() -> None:

@@ -51,6 +51,15 @@ def add_rejected(
     return (*(one for one in rejected if one != key), key)[-MOST_REJECTED:]
 
 
+def reject_aborted(scene: Scene, rejected: tuple[str, ...]) -> tuple[str, ...]:
+    """With what was just aborted, though something newer has taken its place already; what a
+    rollback was to bring back did no harm."""
+    running = scene.before.canary_revision
+    if scene.verb is not Verb.ABORT or running is None or scene.rollout.target is not None:
+        return rejected
+    return add_rejected(scene, running, rejected, keeps=scene.stable or "")
+
+
 def is_rejected(asked: Snapshot | None, *, stable: str | None, rejected: Collection[str]) -> bool:
     """Whether what is asked for was rolled back before."""
     if asked is None or asked.revision == stable:
