@@ -18,7 +18,15 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from core_cluster import Behaviour, Cluster, WriteFailedError, laptop_settings, read_slots
+from core_cluster import (
+    Behaviour,
+    Cluster,
+    WriteFailedError,
+    laptop_settings,
+    list_backends,
+    list_copied,
+    read_slots,
+)
 from slipway_operator.plan import Apply, Delete, Plan
 from slipway_operator.state.command import Command, Verb, render_command
 
@@ -43,11 +51,12 @@ def status_validator() -> Draft202012Validator:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What was there before a pass. `route`: revision → millionths; `ready`: by revision, pods of
-    those that are wanted."""
+    """What was there before a pass. `route`: revision → millionths, `copied`: the same of copies;
+    `ready`: by revision, pods of those that are wanted."""
 
     route: Mapping[str, int]
     slots: tuple[tuple[str, int], ...]
+    copied: Mapping[str, int]
     confirmed: bool
     ready: Mapping[str, tuple[int, int]]
     digests: Mapping[str, str]
@@ -75,6 +84,7 @@ class Watched:
     excused: set[str] = field(default_factory=set)
     states: list[tuple[str, str]] = field(default_factory=list)
     commands: int = 0
+    settled: int = 0  # passes in a row that ended with nobody on the way
 
     # ── what happens to it ───────────────────────────────────────────────────────────────
     def know(self, name: str, behaviour: Behaviour) -> None:
@@ -188,6 +198,9 @@ class Watched:
         return Seen(
             route=shares,
             slots=slots,
+            copied={name.rsplit("-r", 1)[-1]: share for name, share in list_copied(routes[0])}
+            if routes
+            else {},
             confirmed=bool(routes) and self.cluster._is_confirmed(routes[0]),
             ready=ready,
             digests=digests,
@@ -221,6 +234,7 @@ class Watched:
             failed = True
         now = self.see()
         self._check_route(seen, now, failed=failed, retries=retries)
+        self._check_mirror(seen, now, failed=failed)
         if "status" in self.cluster.objects[("ModelDeployment", NAME)]:
             self._check_status(seen)
         return plan
@@ -301,6 +315,29 @@ class Watched:
         for revision, weight in now.route.items():  # I1 and I3
             dead = revision != stable and seen.is_dead(revision)
             assert not dead or weight <= 1, f"{revision} has no pod and gets {weight}"
+
+    def _check_mirror(self, seen: Seen, now: Seen, *, failed: bool) -> None:
+        """Copies go to one revision on its way, that no user is sent to, and end with it."""
+        for route in self.cluster.of_kind("HTTPRoute"):
+            for backend in list_backends(route):
+                name = backend["name"]
+                assert ("Service", name) in self.cluster.objects, f"no Service {name}"
+        assert len(now.copied) <= 1
+        for revision in now.copied:
+            begins = revision not in seen.copied
+            assert not begins or revision not in now.route, f"{revision} has a slot and gets copies"
+            model = now.digests.get(revision)
+            assert not begins or not self.rejected & {revision, model}, f"{revision} was rejected"
+        if failed or "status" not in self.cluster.objects[("ModelDeployment", NAME)]:
+            self.settled = 0
+            return
+        is_over = self.state in {"Stable", "RolledBack", "Draining"}
+        self.settled = self.settled + 1 if is_over else 0
+        if self.settled >= 2:
+            assert not now.copied, f"{self.state}, and copies are sent"
+        if self.state == "Shadowing" and seen.confirmed:
+            assert set(now.route) == {self.status["stableRevision"]}, "a user is sent elsewhere"
+            assert set(now.copied) == {self.canary}, "the one that is watched gets no copies"
 
     def _check_status(self, seen: Seen) -> None:
         status = self.status

@@ -52,6 +52,8 @@ PATHS: list[list[dict[str, Any]]] = [
     [APPROVAL, step(50)],
     [SHADOW, step(50), step(100)],
     [SHADOW, APPROVAL, step(20)],
+    [SHADOW],
+    [SHADOW, APPROVAL],
     [step(5), step(25), step(50), step(100)],
     [],
 ]
@@ -69,6 +71,8 @@ POLICIES: list[dict[str, Any]] = [
     {"strategy": "Canary"},
     {"strategy": "Shadow"},
     {"strategy": "BlueGreen"},
+    {"strategy": "BlueGreen", "steps": [SHADOW]},
+    {"strategy": "Shadow", "steps": [SHADOW, step(50), step(100)]},
 ]
 names = st.sampled_from([*GOOD, *GOOD, *ILL])
 
@@ -85,7 +89,7 @@ class Rollouts(RuleBasedStateMachine):
         self.went_back = False
 
     @initialize(
-        path=st.sampled_from(PATHS[:2]),
+        path=st.sampled_from([*PATHS[:2], PATHS[3]]),
         queues=st.booleans(),
         name=st.sampled_from([GOOD[1], GOOD[1], "errors", "slow"]),
         ticks=st.sampled_from([8, 10, 14, 20]),
@@ -179,6 +183,15 @@ class Rollouts(RuleBasedStateMachine):
             self.world.excused.add(self.world.canary)
         self.world.go()
         assert self.world.status["lastCommand"]["id"] == given
+
+    @rule(is_on=st.booleans(), has_secret=st.booleans())
+    def override(self, is_on: bool, has_secret: bool) -> None:
+        """Whoever has the token may choose the revision on its way."""
+        world = self.world
+        world.spec["traffic"] = {"revisionOverride": "Token" if is_on else "Off"}
+        world.cluster.override_token = "0123456789abcdef" * 3 if has_secret else None
+        world.ask()
+        world.go()
 
     @rule(is_named=st.booleans(), ticks=st.sampled_from([0, 1, 2, 12]))
     def rollback(self, is_named: bool, ticks: int) -> None:

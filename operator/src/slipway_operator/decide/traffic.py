@@ -87,15 +87,18 @@ def decide_traffic(
 def _decide_mirror(
     *, route: RouteState | None, goal: Goal, known: Collection[str], able: Collection[str]
 ) -> Mirror | None:
-    """Copies begin when the gateway has confirmed all else; they end at once. A revision without
-    pods harms nobody by getting some; one without a Service would fail every request."""
+    """Copies begin when the gateway has confirmed that no user is sent there; they end at once. A
+    revision without pods harms nobody by getting some; one without a Service would fail every
+    request."""
     wanted = goal.mirror
     if route is None or wanted is None:
         return None
     has_some = route.mirror is not None and route.mirror.revision == wanted.revision
     if has_some:
         return wanted if wanted.revision in known else None
-    return wanted if route.verified and wanted.revision in able else None
+    has_slot = route.slots is not None and wanted.revision in route.slots.revisions
+    begins = route.verified and not has_slot and wanted.revision in able
+    return wanted if begins else None
 
 
 def _decide_slots(

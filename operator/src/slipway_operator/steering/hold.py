@@ -33,7 +33,9 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
     moves but the share of a new revision that is dead."""
     desired: list[Json] = []
     health: dict[str, Health] = {}
-    needed = sorted(world.in_slots | ({world.stable} if world.stable else set()))
+    protected = world.in_slots | ({world.stable} if world.stable else frozenset())
+    # Copies go on, and so does what who has the token chose.
+    needed = sorted(protected | world.copied | world.chosen)
     autoscaled = count_autoscaled(world.states)
     counts = {row.hash: row.desired for row in world.before.revisions} | autoscaled
     for revision in needed:
@@ -49,7 +51,9 @@ def hold_still(world: World, *, errors: tuple[SpecError, ...]) -> Outcome:
         )
         if state.snapshot is not None:
             ours = None if revision in autoscaled else replicas
-            desired += build_revision(world, state.snapshot, replicas=ours)
+            desired += build_revision(
+                world, state.snapshot, replicas=ours, protected=revision in protected
+            )
     slots = _spare(world, health)
     route = world.children.find(ChildKind.HTTP_ROUTE, world.owner.name)
     if slots is not None and slots != world.slots and route is not None:

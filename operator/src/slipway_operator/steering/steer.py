@@ -108,10 +108,8 @@ def steer(
     candidate = rolled.course.candidate
     in_slots = world.in_slots | (traffic.slots.revisions if traffic.slots else frozenset())
     protected = in_slots | ({stable} if stable else frozenset())
-    needed = protected | world.copied | ({candidate} if candidate else frozenset())
-    # Nobody may be sent to a Service that is gone, not even who chose it.
-    chosen = world.route.chosen if world.route else None
-    needed |= {revision for revision in world.states if revision == chosen}
+    needed = protected | world.copied | world.chosen
+    needed |= {candidate} if candidate else frozenset()
     served = find_served(
         states=states,
         before=world.before,

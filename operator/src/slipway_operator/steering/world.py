@@ -68,6 +68,12 @@ class World:
         mirror = self.route.mirror if self.route else None
         return frozenset({mirror.revision}) if mirror else frozenset()
 
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The revisions that a request may choose: nobody may be sent to a Service that is gone."""
+        chosen = self.route.chosen if self.route else None
+        return frozenset({chosen}) & self.states.keys() if chosen else frozenset()
+
     def list_snapshots(self) -> tuple[Snapshot, ...]:
         """The snapshots that have children, the stable one first."""
         order = sorted(self.states, key=lambda revision: (revision != self.stable, revision))

@@ -51,6 +51,15 @@ def add_rejected(
     return (*(one for one in rejected if one != key), key)[-MOST_REJECTED:]
 
 
+def reject_aborted(scene: Scene, rejected: tuple[str, ...]) -> tuple[str, ...]:
+    """With what was just aborted, though something newer has taken its place already; what a
+    rollback was to bring back did no harm."""
+    running = scene.before.canary_revision
+    if scene.verb is not Verb.ABORT or running is None or scene.rollout.target is not None:
+        return rejected
+    return add_rejected(scene, running, rejected, keeps=scene.stable or "")
+
+
 def is_rejected(asked: Snapshot | None, *, stable: str | None, rejected: Collection[str]) -> bool:
     """Whether what is asked for was rolled back before."""
     if asked is None or asked.revision == stable:
@@ -88,6 +97,9 @@ def _is_queued(scene: Scene, rejected: Collection[str]) -> bool:
     """Whether what is asked for waits until the rollout before it has ended."""
     running, asked = scene.before.canary_revision, scene.asked
     if scene.spec.on_new_revision is not OnNewRevision.QUEUE or running is None:
+        return False
+    # Only a rollback that was called off, or cannot start, gets here.
+    if scene.rollout.target is not None:
         return False
     # One that is still being built waits as well.
     if asked is not None and asked.revision in (running, scene.stable):

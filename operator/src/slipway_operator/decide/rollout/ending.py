@@ -108,6 +108,7 @@ def abort(
             shadow=0,
             paused=None,
             held_since=None,
+            target=None,
             reason=reason,
             message=message,
         ),

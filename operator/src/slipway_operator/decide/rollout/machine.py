@@ -17,6 +17,7 @@ from slipway_operator.decide.rollout.candidate import (
     is_known_good,
     is_rejected,
     list_rejected,
+    reject_aborted,
 )
 from slipway_operator.decide.rollout.ending import abort, find_cause, measure_patience
 from slipway_operator.decide.rollout.observing import hear_pause, observe
@@ -34,6 +35,11 @@ def decide_rollout(scene: Scene) -> Course:
     if target is not None:
         return _bring_back(scene, target, rejected)
     candidate = choose_candidate(scene, rejected)
+    if candidate != scene.before.canary_revision:
+        # A command for the one before says nothing of this one, unless it is the same model.
+        rejected = reject_aborted(scene, rejected)
+        scene = replace(scene, verb=None)
+        candidate = choose_candidate(scene, rejected)
     if candidate is None:
         return _stay(scene, rejected)
     if scene.stable is None:
