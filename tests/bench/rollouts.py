@@ -1,6 +1,7 @@
 """Measure rollouts on the laptop's engine: how they end, when, and what requests notice of it.
 
-Real models, real Envoy, a constant load. Good ones: requests that failed, rollouts that were taken
+`rollouts.py [weights] [good] [bad]`; without a word all three. Real models, real Envoy, a constant
+load. Good ones: requests that failed, rollouts that were taken
 back. Bad ones, which fail for one request in nineteen: the time from their share to none. Weights:
 the share that arrives.
 """
@@ -8,6 +9,7 @@ the share that arrives.
 import math
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -161,8 +163,8 @@ def begin_again(bench: Bench) -> None:
     bench.until(is_true("UpToDate"))
 
 
-def main() -> None:
-    """Print every figure."""
+def main(parts: Sequence[str]) -> None:
+    """Print the figures of these parts; of none: of all."""
     with tempfile.TemporaryDirectory() as folder:
         laptop = Laptop(data=Path(folder) / "data")
         laptop.start()
@@ -170,10 +172,12 @@ def main() -> None:
             bench = Bench(laptop=laptop, folder=Path(folder))
             begin_again(bench)
             print("| what | median | range | n |\n|---|---|---|---|")
-            weigh(bench, percents=(1, 5, 10, 50))
+            if "weights" in parts or not parts:
+                weigh(bench, percents=(1, 5, 10, 50))
             begin_again(bench)
-            roll_good(bench)
-            for percent, per_second in ((25, 20), (10, 200)):
+            if "good" in parts or not parts:
+                roll_good(bench)
+            for percent, per_second in ((25, 20), (10, 200)) if "bad" in parts or not parts else ():
                 begin_again(bench)
                 roll_bad(bench, percent=percent, per_second=per_second)
         finally:
@@ -181,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -23,7 +23,7 @@ from slipway_operator.decide.account import Account, Progress, render_account
 from slipway_operator.decide.analysis.ledger import Ledger
 from slipway_operator.decide.build import BuildPhase
 from slipway_operator.decide.revision import choose_image
-from slipway_operator.decide.rollout.conclusion import describe_step, render_step
+from slipway_operator.decide.rollout.conclusion import Conclusion, describe_step, render_step
 from slipway_operator.decide.rollout.scene import is_tried
 from slipway_operator.decide.verdicts import Finding, Situation, decide_verdicts
 from slipway_operator.resources.diff import Comparison, compare_children
@@ -219,7 +219,7 @@ def _decide_verdicts(
             arrived=outcome.arrived and not rerouted,
             runtime_outdated=asked is not None
             and asked.image != choose_image(runtime=asked.build.runtime, settings=world.settings),
-            refused=_explain_rejection(rollout, asked=asked),
+            refused=_explain_rejection(world, rollout, asked=asked),
             rollout=_describe_rollout(rollout),
             evidence=rollout.evidence if rollout and rollout.course.candidate else None,
         )
@@ -234,7 +234,9 @@ def _decide_verdicts(
     return verdicts
 
 
-def _explain_rejection(rollout: Rollout | None, *, asked: Snapshot | None) -> Finding | None:
+def _explain_rejection(
+    world: World, rollout: Rollout | None, *, asked: Snapshot | None
+) -> Finding | None:
     """Why what is asked for is not tried: how it ended, or that it did."""
     if rollout is None or asked is None:
         return None
@@ -243,13 +245,23 @@ def _explain_rejection(rollout: Rollout | None, *, asked: Snapshot | None) -> Fi
     is_taken_back = course.takes_back and rollout.conclusion.canary is None
     if not course.is_rejected and not is_taken_back:
         return None
-    told, status = rollout.conclusion, rollout.conclusion.rollout
-    last = {told.canary, *(entry.revision for entry in told.history[:1])}
-    is_own = asked.revision in last or status.reason in _BACK
+    status = rollout.conclusion.rollout
+    is_own = status.reason in _BACK or _tried_last(world, rollout.conclusion, asked)
     if is_own and status.reason is not None and status.message is not None:
         return Finding(reason=status.reason, message=status.message, final=True)
     words = say("RevisionRejected", digest=asked.build.model_digest)
     return Finding(reason="RevisionRejected", message=words, final=True)
+
+
+def _tried_last(world: World, told: Conclusion, asked: Snapshot) -> bool:
+    """Whether the last rollout was of this model: what ended it is of no other."""
+    last = {told.canary, *(entry.revision for entry in told.history[:1])}
+    models = {
+        state.snapshot.build.model_digest
+        for revision, state in world.states.items()
+        if revision in last and state.snapshot is not None
+    }
+    return asked.revision in last or asked.build.model_digest in models
 
 
 def _describe_rollout(rollout: Rollout | None) -> Finding | None:

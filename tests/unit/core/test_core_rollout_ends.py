@@ -255,3 +255,11 @@ def test_what_was_rejected_earlier_is_not_told_the_reason_of_another() -> None:
     ask(cluster, NEW, LONG)
     live(cluster, 30)
     assert cluster.condition(NAME, "Ready")[1] == "RevisionRejected"
+
+
+def test_another_edit_of_the_model_that_failed_is_told_why_it_failed() -> None:
+    cluster = begin(new=Behaviour(digest=DIGESTS[NEW], errors=0.05), rollout=LONG)
+    live_until(cluster, "RolledBack")
+    ask(cluster, NEW, LONG, serving={"timeoutSeconds": 7})
+    live(cluster, 30)
+    assert cluster.condition(NAME, "Ready")[1] == "AnalysisFailed"
