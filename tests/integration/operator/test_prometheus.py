@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from prometheus_server import HANG_SECONDS, Exporter, Server, running_prometheus
+from slipway_operator.contract import SOURCE_FORCED, SOURCE_ROUTE
 from slipway_operator.edges.clock import utc_now
 from slipway_operator.edges.evidence import EvidenceReader
 from slipway_operator.edges.readings import parse_reading
@@ -52,15 +53,17 @@ def two_pods() -> Iterator[tuple[Exporter, Exporter]]:
 def answer(pod: Exporter, requests: int, *, errors: int = 0) -> None:
     for number in range(requests):
         code = 500 if number < errors else 200
-        pod.metrics.observe_request("v2", code, 0.002 if number % 10 else 0.3)
-    pod.metrics.rows += requests
+        pod.metrics.observe_request("v2", code, 0.002 if number % 10 else 0.3, SOURCE_ROUTE)
+    pod.metrics.observe_request("v2", 500, 0.3, SOURCE_FORCED)  # which counts for nothing
+    pod.metrics.rows[SOURCE_ROUTE] += requests
     pod.metrics.observe_violations(
         [
             Violation(
                 rule="UnknownCategory", column=ODD, policy="Warn", count=3, rows=(0,), value=None,
                 message="",
             )
-        ]
+        ],
+        SOURCE_ROUTE,
     )  # fmt: skip
 
 
