@@ -258,9 +258,14 @@ def read(samples: list[Sample], *sources: Source, **ages: float) -> Any:
 
 def test_no_label_of_ours_is_summed_away() -> None:
     metrics = Metrics(model="m", revision="r")
-    metrics.observe_request("v2", 200, 0.1)
+    metrics.observe_request("v2", 200, 0.1, "route")
     metrics.observe_violations(
-        [Violation(rule="r", column="c", policy="Warn", count=1, rows=(0,), value=None, message="")]
+        [
+            Violation(
+                rule="r", column="c", policy="Warn", count=1, rows=(0,), value=None, message=""
+            )
+        ],
+        "route",
     )
     judged = ("slipway_rows", "slipway_requests", "slipway_contract_violations",
               "slipway_request_seconds")  # fmt: skip
