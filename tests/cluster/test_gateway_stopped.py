@@ -6,23 +6,13 @@ from pathlib import Path
 import pytest
 
 import behaviour_models as models
-from behaviour_cluster import METRICS_FROM_OUTSIDE, OnCluster
+from behaviour_cluster import OnCluster
 from behaviour_rollouts import FOUR, ORDINARY, Story, canary, state_of
 from behaviour_terminal import condition
-from cluster_access import Cluster, Namespace
-from cluster_operator import Operator
+from cluster_access import Cluster
 from slipway_operator.state.identity import LABEL_REVISION
-from store_servers import Store
 
 GATEWAY = ("-n", "envoy-gateway-system")
-
-
-@pytest.fixture
-def user(operator: Operator, registry: Store, namespace: Namespace) -> OnCluster:
-    place = OnCluster(namespace=namespace, registry=registry)
-    place.start()
-    namespace.apply(METRICS_FROM_OUTSIDE)
-    return place
 
 
 @pytest.fixture

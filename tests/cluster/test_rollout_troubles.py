@@ -2,24 +2,12 @@
 
 from pathlib import Path
 
-import pytest
-
 import behaviour_models as models
 from behaviour_cluster import METRICS_FROM_OUTSIDE, OnCluster
 from behaviour_rollouts import FOUR, ORDINARY, Story, canary, is_promoted, state_of
 from behaviour_terminal import condition, has_reason
-from cluster_access import Namespace
 from cluster_operator import Operator
 from slipway_operator.state.identity import LABEL_REVISION
-from store_servers import Store
-
-
-@pytest.fixture
-def user(operator: Operator, registry: Store, namespace: Namespace) -> OnCluster:
-    place = OnCluster(namespace=namespace, registry=registry)
-    place.start()
-    namespace.apply(METRICS_FROM_OUTSIDE)
-    return place
 
 
 def test_counts_that_cannot_be_read_hold_a_rollout_and_an_operator_that_dies_ends_none(

@@ -1,22 +1,22 @@
 """`slipway diff`: where a new revision answers otherwise than the stable one."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slipway_operator.cli.options import Context, Data, KindOrName, Kubeconfig, Name, Namespace
+from slipway_operator.cli.options import (
+    Context,
+    Data,
+    DocumentFormat,
+    KindOrName,
+    Kubeconfig,
+    Name,
+    Namespace,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-class DiffFormat(StrEnum):
-    """What `-o` may say."""
-
-    JSON = "json"
-    YAML = "yaml"
 
 
 def diff(
@@ -24,7 +24,7 @@ def diff(
     first: KindOrName = None,
     second: Name = None,
     output: Annotated[
-        DiffFormat | None,
+        DocumentFormat | None,
         typer.Option("-o", "--output", help="Output format.", show_default="tables"),
     ] = None,
     namespace: Namespace = None,
@@ -52,9 +52,9 @@ def diff(
     client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
     item = client.get(MODEL_DEPLOYMENT, namespace=client.namespace, name=name)
     shadow = ((item.get("status") or {}).get("analysis") or {}).get("shadow")
-    if output is DiffFormat.JSON:
+    if output is DocumentFormat.JSON:
         print_json(shadow)
-    elif output is DiffFormat.YAML:
+    elif output is DocumentFormat.YAML:
         print_yaml(shadow)
     elif shadow is None:
         standard_error().print(explain_absence(name, item), markup=False)

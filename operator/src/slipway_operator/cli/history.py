@@ -1,18 +1,18 @@
 """`slipway history`: how the last rollouts of a ModelDeployment ended."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from slipway_operator.cli.options import Context, Data, KindOrName, Kubeconfig, Name, Namespace
-
-
-class HistoryFormat(StrEnum):
-    """What `-o` may say."""
-
-    JSON = "json"
-    YAML = "yaml"
+from slipway_operator.cli.options import (
+    Context,
+    Data,
+    DocumentFormat,
+    KindOrName,
+    Kubeconfig,
+    Name,
+    Namespace,
+)
 
 
 def history(
@@ -20,7 +20,7 @@ def history(
     first: KindOrName = None,
     second: Name = None,
     output: Annotated[
-        HistoryFormat | None,
+        DocumentFormat | None,
         typer.Option("-o", "--output", help="Output format.", show_default="a table"),
     ] = None,
     namespace: Namespace = None,
@@ -45,9 +45,9 @@ def history(
     client = connect(data=data, context=context, kubeconfig=kubeconfig, namespace=namespace)
     item = client.get(MODEL_DEPLOYMENT, namespace=client.namespace, name=name)
     entries = (item.get("status") or {}).get("history") or []
-    if output is HistoryFormat.JSON:
+    if output is DocumentFormat.JSON:
         print_json(entries)
-    elif output is HistoryFormat.YAML:
+    elif output is DocumentFormat.YAML:
         print_yaml(entries)
     elif not entries:
         standard_error().print(f'No rollout of modeldeployment "{name}" has ended yet.')

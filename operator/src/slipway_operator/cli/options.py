@@ -16,6 +16,13 @@ class Output(StrEnum):
     NAME = "name"
 
 
+class DocumentFormat(StrEnum):
+    """What `-o` may say where there is one table and nothing to name."""
+
+    JSON = "json"
+    YAML = "yaml"
+
+
 Data = Annotated[
     Path | None,
     typer.Option(
