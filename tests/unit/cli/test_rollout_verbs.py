@@ -150,6 +150,12 @@ def test_without_one_that_served_before_there_is_nothing_to_go_back_to(
     assert 'no revision of modeldeployment "penguins" that served before is kept' in said
     assert "spec.rollout.rollbackWindow" in said
     assert patches(server) == []
+    # After a rollback it is the newer one that may come back.
+    item["status"]["rejectedDigests"] = ["sha256:" + "2" * 64]
+    server.put("modeldeployments", item)
+    assert fake.run(server, monkeypatch, "rollback", "penguins") == 1
+    assert "`slipway retry penguins` brings back" in " ".join(capsys.readouterr().err.split())
+    del item["status"]["rejectedDigests"]
     # Where the last change was not looked at yet the operator knows.
     server.put("modeldeployments", fake.put_generation(item, 2))
     server.story = [fake.answer_command("Refused", "Nothing serves yet.")]

@@ -115,7 +115,9 @@ def _check(client: Client, verb: Verb, item: Object) -> None:
         if is_current and not former and not is_running:
             raise CliError(
                 f"refused: no revision of {which} that served before is kept in {client.place}.",
-                todo="Apply a document with the model that you want; spec.rollout.rollbackWindow "
+                todo=f"`slipway retry {meta['name']}` brings back what was taken back."
+                if status.get("rejectedDigests")
+                else "Apply a document with the model that you want; spec.rollout.rollbackWindow "
                 "says how many are kept, and for how long.",
             )
         return
